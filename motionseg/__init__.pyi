@@ -1,0 +1,29 @@
+from . import background as background
+from . import core as core
+from . import datasets as datasets
+from . import io as io
+from . import pipeline as pipeline
+from . import regions as regions
+from . import testing as testing
+from . import track as track
+from . import viz as viz
+from .core.errors import FrameError as FrameError
+from .core.errors import MissingExtraError as MissingExtraError
+from .core.errors import MotionSegError as MotionSegError
+from .core.errors import OutputError as OutputError
+from .core.errors import ParameterError as ParameterError
+from .core.errors import SourceError as SourceError
+from .core.errors import StateError as StateError
+from .core.errors import UnsupportedError as UnsupportedError
+from .core.parallel import get_num_threads as get_num_threads
+from .core.parallel import set_num_threads as set_num_threads
+from .core.types import Regions as Regions
+from .core.types import Segmentation as Segmentation
+from .core.types import Tracks as Tracks
+from .core.types import TrackState as TrackState
+from .io.video import open_video as open_video
+from .pipeline.segmenter import MotionSegmenter as MotionSegmenter
+from .pipeline.stream import segment as segment
+from .pipeline.stream import segment_stream as segment_stream
+
+__version__: str

@@ -1,0 +1,262 @@
+"""The protocol of background models, and all that they share.
+
+A model is one file: kernels, a class that derives from :class:`BackgroundModel` and says which
+arrays it learns (`_arrays`), how it starts on a first frame (`_start`) and what it does with the
+next (`_step`). Frame checks, freezing, known foreground, state, score and cv2's names come from here.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from motionseg.core.catalog import ModelInfo
+from motionseg.core.checks import check_frame, check_number, check_pixels
+from motionseg.core.errors import StateError
+from motionseg.core.params import Parametrized
+from motionseg.core.state import read_state, write_state
+from motionseg.core.types import FOREGROUND, Frame, Mask, Score
+
+__all__ = ["BackgroundModel"]
+
+M = TypeVar("M", bound="BackgroundModel")
+Pixels = tuple[npt.NDArray[np.intp], ...]
+
+
+class BackgroundModel(Parametrized, ABC):
+    """Learns what a fixed camera sees when nothing moves, and tells from it what does.
+
+    One object is one camera. Subclasses take keyword-only numbers, check them in ``__init__``, and
+    allocate nothing before the first frame.
+    """
+
+    info: ClassVar[ModelInfo]
+    """What `motionseg models` prints."""
+    _arrays: ClassVar[tuple[str, ...]]
+    """Attributes that hold everything learned: numpy arrays, first axes (H, W) unless `_cells` says otherwise."""
+    _global_arrays: ClassVar[tuple[str, ...]] = ()
+    """Those of `_arrays` that do not belong to pixels (counters, random states)."""
+
+    _shape: tuple[int, ...] | None = None
+    _frames_seen: int = 0
+    _score: Score | None = None
+
+    # --- what a model writes ---------------------------------------------------------------
+
+    @abstractmethod
+    def _start(self, frame: Frame) -> None:
+        """Allocate the arrays and initialise them from the first frame (shape as in `self._shape`)."""
+
+    @abstractmethod
+    def _step(self, frame: Frame, mask: Mask, score: Score, learning_rate: float | None) -> None:
+        """Classify `frame` into `mask` and `score` (both to be filled), then learn from it.
+
+        `learning_rate` is None for the model's own choice, else in [0, 1]. With 0 nothing that
+        `_arrays` names may change. `self._frames_seen` is the number of frames learned before this one.
+        """
+
+    @abstractmethod
+    def background(self) -> Frame:
+        """The learned picture of the empty scene, uint8, of the frame's shape.
+
+        Raises
+        ------
+        StateError
+            Before the first frame.
+        """
+
+    def _cells(self, pixels: Pixels) -> dict[str, tuple[Any, ...]]:
+        """For every per-pixel array the index of `pixels` (rows, columns) in it."""
+        return {name: pixels for name in self._arrays if name not in self._global_arrays}
+
+    # --- what everybody calls --------------------------------------------------------------
+
+    def apply(
+        self,
+        frame: Frame,
+        fgmask: Mask | None = None,
+        learningRate: float = -1.0,  # noqa: N803 - cv2's name
+        *,
+        learning_rate: float | None = None,
+        known_foreground: npt.NDArray[np.bool_] | None = None,
+    ) -> Mask:
+        """Classify one frame, and learn from it.
+
+        Parameters
+        ----------
+        frame : uint8 (H, W) or (H, W, 3)
+            Grey or BGR; neither kept nor changed.
+        fgmask : uint8 (H, W), optional
+            cv2's way to get the mask: it is written here too.
+        learningRate : float
+            cv2's name of `learning_rate`; negative: automatic.
+        learning_rate : float in [0, 1], optional
+            Share of the new frame in what is known. 0 changes nothing at all; default: the model's own choice.
+        known_foreground : bool (H, W), optional
+            Pixels that are foreground for sure: reported so, and not learned.
+
+        Returns
+        -------
+        uint8 (H, W)
+            0 background, 127 shadow (models that know shadows), 255 foreground; the caller's to keep.
+
+        Raises
+        ------
+        FrameError
+            Wrong dtype, channels or size; the model is unchanged.
+        ParameterError
+            `learning_rate` out of range; the model is unchanged.
+
+        Notes
+        -----
+        A first frame with ``learning_rate=0`` is all background: an unborn model knows no better, and stays unborn.
+        """
+        frame = check_frame(frame, self._shape)
+        if learning_rate is None and learningRate >= 0:
+            learning_rate = learningRate
+        if learning_rate is not None:
+            learning_rate = check_number("learning_rate", learning_rate, 0, 1)
+        if known_foreground is not None:
+            known_foreground = check_pixels(known_foreground, frame.shape[:2], "known_foreground")
+        mask = np.zeros(frame.shape[:2], np.uint8)
+        if self._shape is not None or learning_rate != 0:
+            self._learn(frame, mask, learning_rate, known_foreground)
+        else:
+            self._score = np.zeros(mask.shape, np.float32)
+        if fgmask is not None:
+            fgmask[...] = mask
+        return mask
+
+    def _learn(
+        self, frame: Frame, mask: Mask, learning_rate: float | None, known: npt.NDArray[np.bool_] | None
+    ) -> None:
+        if self._shape is None:
+            self._shape = frame.shape
+            self._start(frame)
+        if self._score is None or self._score.shape != mask.shape:
+            self._score = np.zeros(mask.shape, np.float32)
+        if known is None:
+            self._step(frame, mask, self._score, learning_rate)
+        else:
+            pixels = np.nonzero(known)
+            kept = {name: (cell, getattr(self, name)[cell]) for name, cell in self._cells(pixels).items()}
+            self._step(frame, mask, self._score, learning_rate)
+            for name, (cell, values) in kept.items():
+                getattr(self, name)[cell] = values
+            mask[pixels], self._score[pixels] = FOREGROUND, 1.0
+        if learning_rate != 0:
+            self._frames_seen += 1
+
+    def score(self) -> Score:
+        """How surely each pixel of the last frame is foreground.
+
+        Returns
+        -------
+        float32 (H, W)
+            In [0, 1]; 0.5 is the decision. The caller's to keep.
+
+        Raises
+        ------
+        StateError
+            No frame has been applied since the model was made, reset or loaded.
+        """
+        if self._score is None:
+            raise StateError("there is no score before the first frame")
+        return self._score.copy()
+
+    def getBackgroundImage(self) -> Frame:  # noqa: N802 - cv2's name
+        """cv2's name of :meth:`background`."""
+        return self.background()
+
+    def reset(self) -> None:
+        """Forget everything learned; the next frame, of any size, is a first one."""
+        for name in self._arrays:
+            if name in vars(self):
+                delattr(self, name)
+        self._shape, self._frames_seen, self._score = None, 0, None
+
+    def _require_started(self) -> tuple[int, ...]:
+        if self._shape is None:
+            raise StateError(f"{type(self).__name__} has seen no frame yet")
+        return self._shape
+
+    # --- state -----------------------------------------------------------------------------
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything learned, as copies: load it into an equal model and it continues bit for bit.
+
+        Returns
+        -------
+        dict of str to array
+            ``shape`` and ``frames_seen``, and, after the first frame, the model's own arrays.
+        """
+        shape = np.array(self._shape or (), np.int64)
+        state: dict[str, npt.NDArray[Any]] = {"shape": shape, "frames_seen": np.array(self._frames_seen, np.int64)}
+        if self._shape is not None:
+            state |= {name.lstrip("_"): getattr(self, name).copy() for name in self._arrays}
+        return state
+
+    def load_state(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        """Continue from what :meth:`state` of a model with the same parameters gave.
+
+        Raises
+        ------
+        StateError
+            Arrays are missing, or of a shape or dtype that does not fit; the model is unchanged.
+        """
+        try:
+            shape = tuple(int(n) for n in state["shape"])
+            frames_seen = int(state["frames_seen"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise StateError(f"not a state of a background model: {error!r}") from error
+        fresh = self.clone()
+        if shape:
+            try:
+                first = check_frame(np.zeros(shape, np.uint8))
+            except ValueError as error:
+                raise StateError(f"the state's frame shape {shape} is impossible: {error}") from error
+            fresh._shape = first.shape
+            fresh._start(first)  # says which shape and dtype each array must have
+        for name in self._arrays if shape else ():
+            array, born = state.get(name.lstrip("_")), getattr(fresh, name)
+            if array is None:
+                raise StateError(f"the state of {type(self).__name__} lacks the array {name.lstrip('_')!r}")
+            if array.dtype != born.dtype or array.shape != born.shape:
+                raise StateError(
+                    f"{type(self).__name__}: array {name.lstrip('_')!r} is {array.dtype} {array.shape}, "
+                    f"expected {born.dtype} {born.shape}"
+                )
+            setattr(fresh, name, np.array(array, order="C"))
+        self.reset()
+        vars(self).update({name: vars(fresh)[name] for name in self._arrays if shape})
+        self._shape, self._frames_seen = shape or None, frames_seen
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write :meth:`state` and the parameters to an .npz file, atomically.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written; an older file at `path` is untouched.
+        """
+        write_state(path, self.state(), {"class": type(self).__name__, "params": self.params()})
+
+    @classmethod
+    def load(cls: type[M], path: str | os.PathLike[str]) -> M:
+        """A model of this class as :meth:`save` left it, parameters and all.
+
+        Raises
+        ------
+        StateError
+            Not a state file, or of another class.
+        """
+        arrays, head = read_state(path)
+        if head.get("class") != cls.__name__:
+            raise StateError(f"{path} holds a {head.get('class')}, not a {cls.__name__}")
+        model = cls(**head["params"])
+        model.load_state(arrays)
+        return model

@@ -1,0 +1,1 @@
+"""Ground floor: types, errors, checks, geometry, kernels, threads, catalog, parameters, state files."""

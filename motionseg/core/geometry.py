@@ -1,0 +1,63 @@
+"""Overlaps of boxes and of masks, used by linkers, metrics and events alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from motionseg.core.types import Boxes, Labels
+
+__all__ = ["box_areas", "box_intersections", "box_iou", "label_overlaps", "mask_iou"]
+
+
+def box_areas(boxes: Boxes) -> npt.NDArray[np.float32]:
+    """Areas in px2, float32 (N,), of boxes (N, 4); an inside-out box has area 0.
+
+    Examples
+    --------
+    >>> box_areas(np.array([[0, 0, 4, 2.5]], np.float32))
+    array([10.], dtype=float32)
+    """
+    size = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return np.asarray(size[:, 0] * size[:, 1])
+
+
+def box_intersections(a: Boxes, b: Boxes) -> npt.NDArray[np.float32]:
+    """Common areas in px2, float32 (N, M), of boxes `a` (N, 4) and `b` (M, 4)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    size = np.maximum(high - low, 0)
+    return np.asarray(size[..., 0] * size[..., 1])
+
+
+def box_iou(a: Boxes, b: Boxes) -> npt.NDArray[np.float32]:
+    """Intersection over union in [0, 1], float32 (N, M); 0 where both boxes are empty.
+
+    Examples
+    --------
+    >>> box_iou(np.array([[0, 0, 2, 2]], np.float32), np.array([[1, 0, 3, 2]], np.float32)).round(3)
+    array([[0.333]], dtype=float32)
+    """
+    common = box_intersections(a, b)
+    union = box_areas(a)[:, None] + box_areas(b)[None, :] - common
+    return np.asarray(np.divide(common, union, out=np.zeros_like(common), where=union > 0))
+
+
+def mask_iou(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
+    """Intersection over union in [0, 1] of two bool masks of one shape; 1 if both are empty."""
+    union = int(np.count_nonzero(a | b))
+    return 1.0 if union == 0 else int(np.count_nonzero(a & b)) / union
+
+
+def label_overlaps(a: Labels, b: Labels) -> npt.NDArray[np.int64]:
+    """Common pixels, int64 (max(a) + 1, max(b) + 1), of every pair of labels; row and column 0 are background.
+
+    Examples
+    --------
+    >>> label_overlaps(np.array([[0, 1, 1]], np.int32), np.array([[0, 1, 2]], np.int32))
+    array([[1, 0, 0],
+           [0, 1, 1]])
+    """
+    rows, columns = int(a.max(initial=0)) + 1, int(b.max(initial=0)) + 1
+    pairs = a.ravel().astype(np.int64) * columns + b.ravel()
+    return np.bincount(pairs, minlength=rows * columns).reshape(rows, columns)

@@ -1,0 +1,36 @@
+"""The one door to Numba: how every kernel of the package is compiled.
+
+A kernel is a module-level function above the class that uses it, working in place on
+C-contiguous arrays over a range ``start, stop`` of rows (or tiles). It releases the GIL, so that
+:mod:`motionseg.core.parallel` can run ranges on threads.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+__all__ = ["kernel"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def kernel(function: F) -> F:
+    """Compile `function` to machine code at its first call, and keep the result on disk.
+
+    * ``error_model="numpy"``: a division check on every element would stop vectorisation.
+    * ``contract``: multiply and add may fuse; no other rounding freedom is taken, so that results
+      do not depend on how a loop was vectorised or on the number of threads.
+    * Where no cache folder can be written, the kernel is compiled anew in every process.
+
+    The Python original stays reachable as ``.py_func``.
+    """
+    flags: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    try:
+        return cast(F, numba.njit(cache=True, **flags)(function))
+    except RuntimeError as error:  # numba: "cannot cache function: no locator available"
+        warnings.warn(f"kernels are compiled anew in every process: {error}", RuntimeWarning, stacklevel=2)
+        return cast(F, numba.njit(**flags)(function))

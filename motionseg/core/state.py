@@ -1,0 +1,79 @@
+"""State files: a dict of arrays and a JSON head in one .npz, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from motionseg.core.errors import OutputError, StateError
+
+__all__ = ["read_state", "write_state"]
+
+_HEAD = "__head__"
+_FORMAT = 1
+
+
+def write_state(path: str | os.PathLike[str], arrays: Mapping[str, npt.NDArray[Any]], head: Mapping[str, Any]) -> None:
+    """Write `arrays` and `head` to `path`, atomically: an old file stays until the new one is whole.
+
+    Parameters
+    ----------
+    path : path
+        The .npz file (any suffix is kept as it is given).
+    arrays : mapping of str to array
+        No object arrays: nothing is pickled.
+    head : mapping
+        Facts about the state (class, parameters, versions); must be JSON.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written; an older one at `path` is untouched.
+    StateError
+        An array has dtype object.
+    """
+    target = Path(path)
+    for name, array in arrays.items():
+        if np.asarray(array).dtype.hasobject:
+            raise StateError(f"state array {name!r} holds Python objects, which are not saved")
+    text = json.dumps({"format": _FORMAT, **head}, sort_keys=True)
+    temporary: str | None = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+            temporary = file.name
+            np.savez(file, **{_HEAD: np.frombuffer(text.encode(), np.uint8)}, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise OutputError(f"{target}: the state was not saved: {error}") from error
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Read a file of :func:`write_state`: ``(arrays, head)``.
+
+    Raises
+    ------
+    StateError
+        Not there, not a state file, cut short, or of a newer format.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        head = json.loads(arrays.pop(_HEAD).tobytes().decode())
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise StateError(f"{path}: not a readable motionseg state file: {error}") from error
+    if head.get("format") != _FORMAT:
+        raise StateError(f"{path}: state format {head.get('format')!r}, this version reads {_FORMAT}")
+    return arrays, head

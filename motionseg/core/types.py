@@ -1,0 +1,249 @@
+"""Facts about pixels: small frozen dataclasses of columns, and the codes that arrays hold.
+
+Pixels themselves are plain numpy arrays; docs/conventions.md says which dtype and shape each has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from motionseg.core.errors import MissingExtraError
+
+__all__ = [
+    "BACKGROUND",
+    "FOREGROUND",
+    "SHADOW",
+    "Boxes",
+    "Flow",
+    "Frame",
+    "Labels",
+    "Mask",
+    "Regions",
+    "Score",
+    "Segmentation",
+    "TrackState",
+    "Tracks",
+]
+
+Frame = npt.NDArray[np.uint8]
+"""uint8 (H, W) grey or (H, W, 3) BGR."""
+Mask = npt.NDArray[np.uint8]
+"""uint8 (H, W) of BACKGROUND, SHADOW, FOREGROUND."""
+Score = npt.NDArray[np.float32]
+"""float32 (H, W) in [0, 1]: how surely foreground; 0.5 is the decision."""
+Labels = npt.NDArray[np.int32]
+"""int32 (H, W): 0 background, 1..N without gaps."""
+Flow = npt.NDArray[np.float32]
+"""float32 (H, W, 2): dx right, dy down, pixels, previous -> current."""
+Boxes = npt.NDArray[np.float32]
+"""float32 (N, 4): x0, y0, x1, y1, half-open, pixels."""
+
+BACKGROUND, SHADOW, FOREGROUND = 0, 127, 255
+
+
+def _column(dtype: Any, *shape: int) -> Any:
+    return field(default_factory=lambda: np.zeros((0, *shape), dtype))
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The connected foreground regions of one frame, a column per fact; row i is label i + 1.
+
+    Attributes
+    ----------
+    boxes : float32 (N, 4)
+        x0, y0, x1, y1, half-open, pixels.
+    areas : int64 (N,)
+        Pixels.
+    centroids : float32 (N, 2)
+        Mean x, y of the region's pixel centres.
+    scores : float32 (N,)
+        Mean score over the region, in [0, 1].
+    colors : float32 (N, 3)
+        Mean B, G, R over the region, in [0, 255] (grey frames: three times the grey).
+    """
+
+    boxes: Boxes = _column(np.float32, 4)
+    areas: npt.NDArray[np.int64] = _column(np.int64)
+    centroids: npt.NDArray[np.float32] = _column(np.float32, 2)
+    scores: npt.NDArray[np.float32] = _column(np.float32)
+    colors: npt.NDArray[np.float32] = _column(np.float32, 3)
+
+    def __len__(self) -> int:
+        return len(self.areas)
+
+    def to_dataframe(self) -> Any:
+        """A pandas DataFrame with a row per region: label, x0, y0, x1, y1, area, cx, cy, score, b, g, r."""
+        columns = {"label": np.arange(1, len(self) + 1), **_box_columns(self.boxes), "area": self.areas}
+        columns |= {"cx": self.centroids[:, 0], "cy": self.centroids[:, 1], "score": self.scores}
+        columns |= {name: self.colors[:, i] for i, name in enumerate("bgr")}
+        return _pandas().DataFrame(columns)
+
+
+class TrackState(IntEnum):
+    """Where a track stands in its life."""
+
+    TENTATIVE = 0
+    """Seen too few times to be believed."""
+    CONFIRMED = 1
+    """Believed, and seen in this frame."""
+    OCCLUDED = 2
+    """Believed, not seen in this frame; its box is predicted."""
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The tracks alive at one time, a column per fact.
+
+    Attributes
+    ----------
+    time : float
+        Seconds.
+    ids : int64 (N,)
+        From 1, never used twice by one linker.
+    boxes : float32 (N, 4)
+        x0, y0, x1, y1, half-open, pixels; predicted where `labels` is 0.
+    labels : int32 (N,)
+        The region (label) it is in this frame, 0 if none.
+    areas : int64 (N,)
+        Pixels of that region; of the last one seen where `labels` is 0.
+    scores : float32 (N,)
+        Score of that region; of the last one seen where `labels` is 0.
+    velocities : float32 (N, 2)
+        Of the box centre, x right, y down, pixels per second.
+    states : uint8 (N,)
+        Codes of :class:`TrackState`.
+    """
+
+    time: float = 0.0
+    ids: npt.NDArray[np.int64] = _column(np.int64)
+    boxes: Boxes = _column(np.float32, 4)
+    labels: npt.NDArray[np.int32] = _column(np.int32)
+    areas: npt.NDArray[np.int64] = _column(np.int64)
+    scores: npt.NDArray[np.float32] = _column(np.float32)
+    velocities: npt.NDArray[np.float32] = _column(np.float32, 2)
+    states: npt.NDArray[np.uint8] = _column(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: Any) -> Tracks:
+        """The tracks that `rows` (a bool mask, slice or index array) selects."""
+        columns = {name: column[rows] for name, column in self._columns()}
+        return Tracks(time=self.time, **columns)
+
+    def _columns(self) -> Iterator[tuple[str, Any]]:
+        return ((name, value) for name, value in vars(self).items() if name != "time")
+
+    @property
+    def confirmed(self) -> Tracks:
+        """Those that are confirmed and seen in this frame."""
+        return self[self.states == TrackState.CONFIRMED]
+
+    def to_dataframe(self) -> Any:
+        """A pandas DataFrame with a row per track: time, id, x0, y0, x1, y1, area, score, state."""
+        columns = {"time": np.full(len(self), self.time), "id": self.ids, **_box_columns(self.boxes)}
+        columns |= {"area": self.areas, "score": self.scores}
+        columns["state"] = np.array([TrackState(s).name.lower() for s in self.states], dtype=object)
+        return _pandas().DataFrame(columns)
+
+    def to_supervision(self, labels: Labels | None = None) -> Any:
+        """A ``supervision.Detections`` of the tracks; with `labels` (H, W) also their masks (N, H, W)."""
+        try:
+            import supervision
+        except ImportError as error:
+            raise MissingExtraError("to_supervision()", "pip install supervision") from error
+        masks = (
+            None if labels is None else (labels[None] == self.labels[:, None, None]) & (self.labels > 0)[:, None, None]
+        )
+        return supervision.Detections(
+            xyxy=self.boxes.copy(), mask=masks, confidence=self.scores.copy(), tracker_id=self.ids.copy()
+        )
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """All that is known of one frame. What was not computed is None.
+
+    Attributes
+    ----------
+    index : int
+        Frame number in its source, from 0.
+    time : float
+        Seconds, from the source's timestamps.
+    mask : uint8 (H, W)
+        0 background, 127 shadow, 255 foreground; cleaned.
+    score : float32 (H, W), optional
+        In [0, 1], as the model gave it, before cleaning.
+    labels : int32 (H, W), optional
+        Connected regions of the mask's foreground.
+    regions : Regions, optional
+        Row i measures label i + 1.
+    tracks : Tracks, optional
+        Regions linked over time.
+    flow : float32 (H, W, 2), optional
+        Dense motion, pixels, previous -> current.
+    camera : float64 (3, 3), optional
+        Motion of the camera, previous -> current.
+    """
+
+    index: int
+    time: float
+    mask: Mask
+    score: Score | None = None
+    labels: Labels | None = None
+    regions: Regions | None = None
+    tracks: Tracks | None = None
+    flow: Flow | None = None
+    camera: npt.NDArray[np.float64] | None = None
+
+    def to_coco(self) -> list[dict[str, Any]]:
+        """COCO annotations of the regions: image_id, id, category_id, bbox (x, y, w, h), area, RLE, score.
+
+        Raises
+        ------
+        MissingExtraError
+            pycocotools is not installed.
+        """
+        try:
+            from pycocotools import mask as rle
+        except ImportError as error:
+            raise MissingExtraError("to_coco()", "pip install pycocotools") from error
+        if self.labels is None or self.regions is None:
+            return []
+        annotations = []
+        for row in range(len(self.regions)):
+            x0, y0, x1, y1 = (float(v) for v in self.regions.boxes[row])
+            encoded = rle.encode(np.asfortranarray(self.labels == row + 1, dtype=np.uint8))
+            encoded["counts"] = encoded["counts"].decode("ascii")
+            annotations.append(
+                {
+                    "image_id": self.index,
+                    "id": row + 1,
+                    "category_id": 1,
+                    "bbox": [x0, y0, x1 - x0, y1 - y0],
+                    "area": int(self.regions.areas[row]),
+                    "segmentation": encoded,
+                    "score": float(self.regions.scores[row]),
+                    "iscrowd": 0,
+                }
+            )
+        return annotations
+
+
+def _box_columns(boxes: Boxes) -> dict[str, Any]:
+    return {name: boxes[:, i] for i, name in enumerate(("x0", "y0", "x1", "y1"))}
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise MissingExtraError("to_dataframe()", "pip install pandas") from error
+    return pandas

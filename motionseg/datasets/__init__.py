@@ -1,0 +1,1 @@
+"""Folder layouts and synthetic scenes as sequences of frames with truth."""

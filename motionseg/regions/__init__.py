@@ -1,0 +1,1 @@
+"""Mask in, clean mask, labels and measured regions out."""

@@ -1,0 +1,80 @@
+"""The protocol of linkers: regions of one frame and its time in, tracks with lasting ids out."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, TypeVar
+
+import numpy.typing as npt
+
+from motionseg.core.catalog import ModelInfo
+from motionseg.core.errors import StateError
+from motionseg.core.params import Parametrized
+from motionseg.core.state import read_state, write_state
+from motionseg.core.types import Regions, Tracks
+
+__all__ = ["Linker"]
+
+L = TypeVar("L", bound="Linker")
+
+
+class Linker(Parametrized, ABC):
+    """Gives regions ids that last. One object is one camera; its ids start at 1 and are never used twice."""
+
+    info: ClassVar[ModelInfo]
+    """What `motionseg models` prints."""
+
+    @abstractmethod
+    def update(self, regions: Regions, time: float) -> Tracks:
+        """Link the regions of one frame to the tracks so far.
+
+        Parameters
+        ----------
+        regions : Regions
+            What was found in the frame; may be empty.
+        time : float
+            The frame's time in seconds; later than that of the last call.
+
+        Returns
+        -------
+        Tracks
+            Every track alive after this frame, seen in it or not.
+
+        Raises
+        ------
+        ParameterError
+            `time` is not finite or does not increase; the linker is unchanged.
+        """
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget all tracks; ids start at 1 again."""
+
+    @abstractmethod
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """All tracks and the next id, as copies: load it into an equal linker and it continues bit for bit."""
+
+    @abstractmethod
+    def load_state(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        """Continue from what :meth:`state` gave.
+
+        Raises
+        ------
+        StateError
+            Arrays are missing or do not fit; the linker is unchanged.
+        """
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write :meth:`state` and the parameters to an .npz file, atomically. Raises OutputError."""
+        write_state(path, self.state(), {"class": type(self).__name__, "params": self.params()})
+
+    @classmethod
+    def load(cls: type[L], path: str | os.PathLike[str]) -> L:
+        """A linker of this class as :meth:`save` left it. Raises StateError."""
+        arrays, head = read_state(path)
+        if head.get("class") != cls.__name__:
+            raise StateError(f"{path} holds a {head.get('class')}, not a {cls.__name__}")
+        linker = cls(**head["params"])
+        linker.load_state(arrays)
+        return linker

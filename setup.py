@@ -1,0 +1,49 @@
+"""Packaging of motionseg. Tested exact versions are in constraints.txt; here are no upper pins."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "motionseg" / "__init__.py").read_text(encoding="utf-8"))
+
+TEST = ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "pandas>=2"]
+
+setup(
+    name="motionseg",
+    version=VERSION.group(1),
+    description="Motion segmentation of video: what moves, with fixed and with moving cameras",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    packages=find_packages(include=["motionseg", "motionseg.*"]),
+    package_data={"motionseg": ["py.typed", "*.pyi"]},
+    install_requires=[
+        "numpy>=1.26",
+        "scipy>=1.11",
+        "opencv-contrib-python>=4.10",
+        "numba>=0.60",
+        "scikit-learn>=1.4",
+        "av>=12.3",
+        "typer>=0.12",
+        "rich>=13",
+        "pydantic>=2.6",
+        "lazy-loader>=0.4",
+    ],
+    extras_require={
+        "test": TEST,
+        "all": TEST,
+    },
+    entry_points={"console_scripts": ["motionseg = motionseg.apps.cli:main"]},
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Intended Audience :: Developers",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Image Processing",
+        "Topic :: Multimedia :: Video",
+    ],
+)
