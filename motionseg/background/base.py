@@ -69,9 +69,12 @@ class BackgroundModel(Parametrized, ABC):
             Before the first frame.
         """
 
-    def _cells(self, pixels: Pixels) -> dict[str, tuple[Any, ...]]:
+    def _cells(self, pixels: Pixels) -> dict[str, Any]:
         """For every per-pixel array the index of `pixels` (rows, columns) in it."""
         return {name: pixels for name in self._arrays if name not in self._global_arrays}
+
+    def _restored(self, pixels: Pixels) -> None:
+        """Called when the cells of `pixels` have been put back: bring what is derived from them up to date."""
 
     # --- what everybody calls --------------------------------------------------------------
 
@@ -147,6 +150,7 @@ class BackgroundModel(Parametrized, ABC):
             self._step(frame, mask, self._score, learning_rate)
             for name, (cell, values) in kept.items():
                 getattr(self, name)[cell] = values
+            self._restored(pixels)
             mask[pixels], self._score[pixels] = FOREGROUND, 1.0
         if learning_rate != 0:
             self._frames_seen += 1

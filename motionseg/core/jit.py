@@ -7,9 +7,10 @@ C-contiguous arrays over a range ``start, stop`` of rows (or tiles). It releases
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numba
 
@@ -18,7 +19,7 @@ __all__ = ["kernel"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def kernel(function: F) -> F:
+def kernel(function: F | None = None, *, inline: bool = False) -> Any:
     """Compile `function` to machine code at its first call, and keep the result on disk.
 
     * ``error_model="numpy"``: a division check on every element would stop vectorisation.
@@ -26,11 +27,15 @@ def kernel(function: F) -> F:
       do not depend on how a loop was vectorised or on the number of threads.
     * Where no cache folder can be written, the kernel is compiled anew in every process.
 
+    Used bare, or as ``@kernel(inline=True)`` on a part of a kernel that is called once per few
+    pixels, where the call itself (an array is eight arguments) would cost as much as the work.
     The Python original stays reachable as ``.py_func``.
     """
-    flags: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    if function is None:
+        return functools.partial(kernel, inline=inline)
+    flags: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}, "forceinline": inline}
     try:
-        return cast(F, numba.njit(cache=True, **flags)(function))
+        return numba.njit(cache=True, **flags)(function)
     except RuntimeError as error:  # numba: "cannot cache function: no locator available"
         warnings.warn(f"kernels are compiled anew in every process: {error}", RuntimeWarning, stacklevel=2)
-        return cast(F, numba.njit(**flags)(function))
+        return numba.njit(**flags)(function)
