@@ -1,1 +1,7 @@
-"""The only place that knows the order of the rooms."""
+"""The only place that knows the order of the rooms: frames go in, segmentations come out."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={"segmenter": ["MotionSegmenter"], "stream": ["segment", "segment_stream"]}
+)

@@ -1,0 +1,164 @@
+"""One camera's way from frames to tracks: background model, cleaning, regions, linking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from motionseg.background.base import BackgroundModel
+from motionseg.background.gaussian_mixture import GaussianMixture
+from motionseg.core.checks import check_integer, check_number
+from motionseg.core.errors import ParameterError, StateError
+from motionseg.core.types import FOREGROUND, Frame, Mask, Segmentation
+from motionseg.regions.clean import MaskCleaner
+from motionseg.regions.components import find_regions
+from motionseg.track.base import Linker
+from motionseg.track.kalman_iou import KalmanIoU
+
+__all__ = ["MotionSegmenter"]
+
+_DEFAULT: Any = object()
+# A walker 10 pixels wide and 25 tall in a 640 x 480 picture has 8e-4 of it; less than a third of that is no object.
+_MIN_SHARE = 2.5e-4
+
+
+class MotionSegmenter:
+    """Tells, frame after frame, what moves before one fixed camera, and follows it.
+
+    Parameters
+    ----------
+    background : BackgroundModel, optional
+        Finds what moves; default ``GaussianMixture()``. Any OpenCV subtractor goes through
+        ``motionseg.background.from_cv2``.
+    cleaner : MaskCleaner or None
+        Removes specks and closes gaps; None: the model's mask as it is.
+    linker : Linker or None
+        Gives regions ids that last; default ``KalmanIoU()``; None: no tracks.
+    min_area : int, optional
+        Smaller regions (px2) are dropped from mask, labels and tracks; default 1/4000 of the picture.
+
+    Raises
+    ------
+    ParameterError
+        `background` is not a BackgroundModel, or `min_area` is not a positive integer.
+
+    Examples
+    --------
+    >>> segmenter = MotionSegmenter(linker=None)
+    >>> empty = np.full((60, 80, 3), 100, np.uint8)
+    >>> for i in range(20):
+    ...     segmentation = segmenter.step(empty, time=i / 25)
+    >>> frame = empty.copy()
+    >>> frame[20:40, 30:50] = (20, 200, 30)
+    >>> segmenter.step(frame, time=0.8).regions.boxes.tolist()
+    [[30.0, 20.0, 50.0, 40.0]]
+    """
+
+    def __init__(
+        self,
+        *,
+        background: BackgroundModel = _DEFAULT,
+        cleaner: MaskCleaner | None = _DEFAULT,
+        linker: Linker | None = _DEFAULT,
+        min_area: int | None = None,
+    ) -> None:
+        self.background = GaussianMixture() if background is _DEFAULT else background
+        if not isinstance(self.background, BackgroundModel):
+            raise ParameterError(f"background is a BackgroundModel, not {background!r}")
+        self.cleaner = MaskCleaner() if cleaner is _DEFAULT else cleaner
+        self.linker = KalmanIoU() if linker is _DEFAULT else linker
+        self.min_area = min_area if min_area is None else check_integer("min_area", min_area, 1)
+        self._next_index, self._last_time = 0, -np.inf
+
+    def step(
+        self,
+        frame: Frame,
+        time: float,
+        *,
+        index: int | None = None,
+        known_foreground: npt.NDArray[np.bool_] | None = None,
+    ) -> Segmentation:
+        """Segment one frame and learn from it.
+
+        Parameters
+        ----------
+        frame : uint8 (H, W) or (H, W, 3)
+            Grey or BGR; of the first frame's shape.
+        time : float
+            Seconds, later than the last frame's.
+        index : int, optional
+            The frame's number, for the result only; default: counted from 0.
+        known_foreground : bool (H, W), optional
+            Pixels that are foreground for sure and are not to be learned.
+
+        Raises
+        ------
+        FrameError, ParameterError
+            The frame does not fit, or time does not increase; nothing has changed.
+        """
+        time = check_number("time", time)
+        if time <= self._last_time:
+            raise ParameterError(f"time increases from frame to frame: {time} s after {self._last_time} s")
+        raw = self.background.apply(frame, known_foreground=known_foreground)
+        score = self.background.score()
+        mask = raw if self.cleaner is None else self.cleaner.clean(raw)
+        min_area = self.min_area or max(1, round(_MIN_SHARE * mask.size))
+        labels, regions = find_regions(mask, score=score, frame=frame, min_area=min_area)
+        _drop_unlabelled(mask, labels)
+        tracks = None if self.linker is None else self.linker.update(regions, time)
+        index = self._next_index if index is None else index
+        self._next_index, self._last_time = index + 1, time
+        return Segmentation(index, time, mask, score, labels, regions, tracks)
+
+    def reset(self) -> None:
+        """Forget what was learned; the next frame, of any size, is a first one and track ids start at 1."""
+        self.background.reset()
+        if self.linker is not None:
+            self.linker.reset()
+        self._next_index, self._last_time = 0, -np.inf
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Background and tracks as a dict of arrays: loaded into an equal segmenter, it continues bit for bit.
+
+        Raises
+        ------
+        UnsupportedError
+            The background model wraps a library that cannot tell its state.
+        """
+        own = {"next_index": np.array(self._next_index), "last_time": np.array(self._last_time)}
+        own |= {f"background.{name}": array for name, array in self.background.state().items()}
+        if self.linker is not None:
+            own |= {f"linker.{name}": array for name, array in self.linker.state().items()}
+        return own
+
+    def load_state(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        """Continue from what :meth:`state` gave.
+
+        Raises
+        ------
+        StateError
+            Arrays are missing or do not fit; the segmenter is unchanged.
+        """
+        try:
+            index, last_time = int(state["next_index"]), float(state["last_time"])
+        except KeyError as error:
+            raise StateError(f"the state of a MotionSegmenter lacks {error}") from error
+        old = self.background.state()
+        self.background.load_state(_part(state, "background."))
+        if self.linker is not None:
+            try:
+                self.linker.load_state(_part(state, "linker."))
+            except StateError:
+                self.background.load_state(old)
+                raise
+        self._next_index, self._last_time = index, last_time
+
+
+def _part(state: dict[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+
+
+def _drop_unlabelled(mask: Mask, labels: npt.NDArray[np.int32]) -> None:
+    mask[(mask == FOREGROUND) & (labels == 0)] = 0
