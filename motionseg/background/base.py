@@ -40,6 +40,8 @@ class BackgroundModel(Parametrized, ABC):
     """Attributes that hold everything learned: numpy arrays, first axes (H, W) unless `_cells` says otherwise."""
     _global_arrays: ClassVar[tuple[str, ...]] = ()
     """Those of `_arrays` that do not belong to pixels (counters, random states)."""
+    _unsupported: ClassVar[frozenset[str]] = frozenset()
+    """What a wrapped library cannot do, of state, freeze, known_foreground, background, determinism."""
 
     _shape: tuple[int, ...] | None = None
     _frames_seen: int = 0

@@ -60,11 +60,11 @@ class KalmanIoU(Linker):
     Examples
     --------
     >>> linker = KalmanIoU(min_hits=2)
-    >>> for step in range(3):
+    >>> for step in range(10):
     ...     boxes = np.array([[10 + 2 * step, 5, 20 + 2 * step, 25]], np.float32)
     ...     columns = np.full(1, 200), boxes[:, :2] + (5, 10), np.ones(1, np.float32), np.zeros((1, 3), np.float32)
     ...     tracks = linker.update(Regions(boxes, *columns), time=step / 25)
-    >>> tracks.ids.tolist(), TrackState(tracks.states[0]).name, bool(tracks.velocities[0, 0] > 20)
+    >>> tracks.ids.tolist(), TrackState(tracks.states[0]).name, bool(tracks.velocities[0, 0] > 30)
     ([1], 'CONFIRMED', True)
     """
 

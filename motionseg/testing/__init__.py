@@ -1,0 +1,16 @@
+"""Conformance checks: what every background model and linker promises, the user's own too.
+
+``check_background_model(MyModel())`` runs them all; `BACKGROUND_CHECKS` and `LINKER_CHECKS` name them one
+by one, for ``pytest.mark.parametrize``. A check works on clones of what it is given and raises
+AssertionError saying what was expected of whom.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "background_models": ["BACKGROUND_CHECKS", "check_background_model"],
+        "linkers": ["LINKER_CHECKS", "check_linker"],
+    },
+)

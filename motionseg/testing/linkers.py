@@ -1,0 +1,184 @@
+"""Conformance checks of linkers: what all of them promise."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from motionseg.core.errors import ParameterError, StateError
+from motionseg.core.types import Regions, Tracks, TrackState
+from motionseg.testing._common import check_parameters, raises, require, same_arrays
+from motionseg.track.base import Linker
+
+__all__ = ["LINKER_CHECKS", "check_linker"]
+
+
+def check_linker(linker: Linker) -> None:
+    """Run every check of `LINKER_CHECKS` on clones of `linker`.
+
+    Raises
+    ------
+    AssertionError
+        The first check that fails, with what was expected.
+
+    Examples
+    --------
+    >>> from motionseg.track import KalmanIoU
+    >>> check_linker(KalmanIoU())
+    """
+    for check in LINKER_CHECKS:
+        check(linker)
+
+
+def _walk(n: int, *, seed: int = 0) -> list[tuple[float, Regions]]:
+    """`n` times and the regions of three objects on lanes of their own, unseen now and then, in random order."""
+    rng = np.random.default_rng(seed)
+    frames = []
+    for i in range(n):
+        lanes = rng.permutation(3)[: 3 - (i % 11 == 10)]
+        corner = np.stack([20 + (lanes + 1) * 2 * i, 60 * lanes + 10], axis=1) + rng.normal(0, 0.5, (len(lanes), 2))
+        boxes = np.concatenate([corner, corner + np.array([30, 40])], axis=1).astype(np.float32)
+        centroids = (boxes[:, :2] + boxes[:, 2:]) / 2
+        colors = np.stack([lanes * 80] * 3, axis=1).astype(np.float32)
+        columns = np.full(len(lanes), 1200), centroids, np.full(len(lanes), 0.9, np.float32), colors
+        frames.append((i / 25, Regions(boxes, *columns)))
+    return frames
+
+
+def _follow(linker: Linker, walk: Sequence[tuple[float, Regions]]) -> list[Tracks]:
+    return [linker.update(regions, time) for time, regions in walk]
+
+
+def _require_same_tracks(linker: Linker, a: Sequence[Tracks], b: Sequence[Tracks], promise: str) -> None:
+    same = all(x.time == y.time and same_arrays(_columns(x), _columns(y)) for x, y in zip(a, b, strict=True))
+    require(same, linker, promise)
+
+
+def _columns(tracks: Tracks | Regions) -> dict[str, npt.NDArray[Any]]:
+    return {name: column for name, column in vars(tracks).items() if name != "time"}
+
+
+def _check_tracks_contract(linker: Linker) -> None:
+    """Columns have the promised dtypes and lengths; ids are unique, start at 1 and never come back."""
+    linker, gone, alive = linker.clone(), set[int](), set[int]()
+    for time, regions in [*_walk(60), *((3 + i / 25, Regions()) for i in range(200)), *_later(_walk(30), 20)]:
+        tracks, empty = linker.update(regions, time), Tracks()
+        require(tracks.time == time, linker, "tracks carry the time they were asked for")
+        for name, column in _columns(tracks).items():
+            born = _columns(empty)[name]
+            require(column.dtype == born.dtype, linker, f"{name} is {born.dtype}, not {column.dtype}")
+            require(column.shape == (len(tracks), *born.shape[1:]), linker, f"{name} has a row per track")
+        ids = set(tracks.ids.tolist())
+        require(len(ids) == len(tracks) and min(ids, default=1) >= 1, linker, "ids are unique and start at 1")
+        gone |= alive - ids
+        require(not ids & gone, linker, "an id is never used twice")
+        alive = ids
+        seen = tracks.labels[tracks.labels > 0]
+        require(len(set(seen.tolist())) == len(seen), linker, "a region belongs to one track at most")
+        require(seen.max(initial=0) <= len(regions), linker, "labels are those of the regions")
+        require(np.isfinite(tracks.boxes).all(), linker, "boxes are finite")
+        require(np.isin(tracks.states, [int(s) for s in TrackState]).all(), linker, "states are codes of TrackState")
+        occluded = tracks.states == TrackState.OCCLUDED
+        require(not (occluded & (tracks.labels > 0)).any(), linker, "an occluded track has no region")
+    require(gone, linker, "tracks that are never seen again end")
+
+
+def _later(walk: Sequence[tuple[float, Regions]], seconds: float) -> list[tuple[float, Regions]]:
+    return [(time + seconds, regions) for time, regions in walk]
+
+
+def _check_ids_last(linker: Linker) -> None:
+    """Objects that keep apart keep their ids, though regions come in any order and are missed now and then."""
+    linker, owners = linker.clone(), {}
+    for time, regions in _walk(60):
+        tracks = linker.update(regions, time).confirmed
+        for track_id, label in zip(tracks.ids.tolist(), tracks.labels.tolist(), strict=True):
+            lane = round(float(regions.colors[label - 1, 0]))
+            require(owners.setdefault(track_id, lane) == lane, linker, "an object keeps its id")
+    require(len(owners) == 3, linker, f"three objects give three confirmed tracks, not {len(owners)}")
+
+
+def _check_regions_left_alone(linker: Linker) -> None:
+    """Regions are neither changed nor kept; tracks are the caller's."""
+    walk, rude, answers = _walk(40), linker.clone(), []
+    expected = _follow(linker.clone(), walk)
+    for time, regions in walk:
+        lent = Regions(**{name: column.copy() for name, column in _columns(regions).items()})
+        tracks = rude.update(lent, time)
+        require(same_arrays(_columns(lent), _columns(regions)), linker, "update() leaves the regions unchanged")
+        answers.append(Tracks(tracks.time, **{name: column.copy() for name, column in _columns(tracks).items()}))
+        for column in (*_columns(lent).values(), *_columns(tracks).values(), *rude.state().values()):
+            column.fill(3)
+    _require_same_tracks(linker, expected, answers, "regions are not kept, and tracks and states are copies")
+
+
+def _check_linker_state(linker: Linker) -> None:
+    """A state, taken in mid-stream, continues bit for bit, ids too; bad ones are refused."""
+    linker, walk = linker.clone(), _walk(60)
+    for n in (0, 33):
+        linker.reset()
+        _follow(linker, walk[:n])
+        heir = linker.clone()
+        heir.load_state(linker.state())
+        with tempfile.TemporaryDirectory() as folder:
+            linker.save(Path(folder) / "linker.npz")
+            reader = type(linker).load(Path(folder) / "linker.npz")
+        expected = _follow(linker, walk[n:])
+        for other, way in ((heir, "load_state()"), (reader, "load()")):
+            answers = _follow(other, walk[n:])
+            _require_same_tracks(linker, expected, answers, f"it continues bit for bit after {way}")
+    state = linker.state()
+    for name in state:
+        broken = {k: v for k, v in state.items() if k != name}
+        require(raises(StateError, linker.load_state, broken), linker, f"a state without {name!r} is refused")
+    require(same_arrays(state, linker.state()), linker, "a refused state changes nothing")
+
+
+def _check_linker_reset(linker: Linker) -> None:
+    """After ``reset()`` a linker is as good as new; two of them know nothing of each other."""
+    linker, other, walk = linker.clone(), linker.clone(), _walk(40)
+    expected = _follow(linker, walk)
+    linker.reset()
+    answers = []
+    for (time, regions), (_, others) in zip(walk, _walk(40, seed=3), strict=True):
+        answers.append(linker.update(regions, time))
+        other.update(others, time)
+    _require_same_tracks(linker, expected, answers, "after reset(), beside another object, it is as good as new")
+
+
+def _check_time_increases(linker: Linker) -> None:
+    """A time that does not increase is refused, and changes nothing."""
+    linker, walk = linker.clone(), _walk(20)
+    expected = _follow(linker.clone(), walk)
+    answers = _follow(linker, walk[:10])
+    for bad in (walk[9][0], 0.0, float("nan"), float("inf"), None):
+        require(raises(ParameterError, linker.update, walk[10][1], bad), linker, f"time {bad} raises ParameterError")
+    answers += _follow(linker, walk[10:])
+    _require_same_tracks(linker, expected, answers, "a refused time leaves no trace")
+
+
+def _check_linker_memory(linker: Linker) -> None:
+    """Tracks that have ended leave nothing behind."""
+    linker, sizes = linker.clone(), []
+    for lap in range(40):
+        _follow(linker, _later(_walk(20, seed=lap), 30 * lap))
+        sizes.append(sum(array.nbytes for array in linker.state().values()))
+    require(max(sizes[20:]) <= 2 * max(sizes[:5]), linker, f"its state is bounded, but grew from {sizes[0]} bytes")
+
+
+LINKER_CHECKS: tuple[Callable[[Linker], None], ...] = (
+    _check_tracks_contract,
+    check_parameters,
+    _check_ids_last,
+    _check_regions_left_alone,
+    _check_linker_state,
+    _check_linker_reset,
+    _check_time_increases,
+    _check_linker_memory,
+)
+"""The promises of linkers."""
