@@ -266,7 +266,12 @@ def _check_memory_layouts(model: BackgroundModel) -> None:
         return frame
 
     for layout in (sliced, flipped, np.asfortranarray, read_only):
-        answers = _play(model.clone(), [layout(frame) for frame in frames])
+        try:
+            answers = _play(model.clone(), [layout(frame) for frame in frames])
+        except Exception as error:
+            raise AssertionError(
+                f"{type(model).__name__}: {layout.__name__} frames are taken, not {error!r}"
+            ) from error
         _require_same(model, expected, answers, f"{layout.__name__} frames give the same answers")
 
 

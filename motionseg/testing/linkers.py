@@ -119,7 +119,7 @@ def _check_regions_left_alone(linker: Linker) -> None:
 
 def _check_linker_state(linker: Linker) -> None:
     """A state, taken in mid-stream, continues bit for bit, ids too; bad ones are refused."""
-    linker, walk = linker.clone(), _walk(60)
+    linker, walk = linker.clone(), [*_walk(40), *_later(_walk(20, seed=1), 5)]  # the later objects are new ones
     for n in (0, 33):
         linker.reset()
         _follow(linker, walk[:n])
