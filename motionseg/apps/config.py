@@ -1,0 +1,99 @@
+"""Words become objects here: model names and ``key=value`` settings, checked before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from motionseg.core import catalog
+from motionseg.core.errors import ParameterError
+from motionseg.core.params import signature_defaults
+from motionseg.pipeline.segmenter import MotionSegmenter
+from motionseg.regions.clean import MaskCleaner
+
+__all__ = ["build_segmenter", "parse_settings", "segmenter_parameters"]
+
+_WORDS = {"true": True, "false": False, "none": None}
+
+
+def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
+    """``["threshold=30", "linker.max_gap=2"]`` -> ``{"threshold": 30, "linker.max_gap": 2}``.
+
+    Values are integers, numbers, true, false, none, or else words.
+
+    Raises
+    ------
+    ParameterError
+        No ``=``, or a key twice.
+
+    Examples
+    --------
+    >>> parse_settings(["history=200", "detect_shadows=false", "threshold=1e2"])
+    {'history': 200, 'detect_shadows': False, 'threshold': 100.0}
+    """
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = (part.strip() for part in pair.partition("="))
+        if not key or not equals or not text:
+            raise ParameterError(f"a setting reads key=value, not {pair!r}")
+        if key in settings:
+            raise ParameterError(f"the setting {key} is given twice")
+        settings[key] = _value(text)
+    return settings
+
+
+def _value(text: str) -> Any:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def build_segmenter(model: str = "gaussian_mixture", settings: dict[str, Any] | None = None) -> MotionSegmenter:
+    """A segmenter with the background model of that name, and settings for it and its fellows.
+
+    Parameters
+    ----------
+    model : str
+        A name that ``motionseg models`` lists.
+    settings : dict, optional
+        Parameters of the model; of the other parts as ``cleaner.gap``, ``linker.max_gap``; and ``min_area``.
+
+    Raises
+    ------
+    ParameterError
+        There is no such model or parameter, or a value is out of range.
+    """
+    parts: dict[str, dict[str, Any]] = {"": {}, "cleaner": {}, "linker": {}}
+    for key, value in (settings or {}).items():
+        part, _, name = key.rpartition(".")
+        if part not in parts:
+            raise ParameterError(f"no part is called {part!r}: settings are of the model, of cleaner. or of linker.")
+        parts[part][name] = value
+    min_area = parts[""].pop("min_area", None)
+    background = _build(catalog.find("background", model), parts[""], model)
+    linker = _build(catalog.find("track", "kalman_iou"), parts["linker"], "linker")
+    cleaner = _build(MaskCleaner, parts["cleaner"], "cleaner")
+    return MotionSegmenter(background=background, cleaner=cleaner, linker=linker, min_area=min_area)
+
+
+def _build(cls: type[Any], settings: dict[str, Any], what: str) -> Any:
+    known = signature_defaults(cls)
+    for name in settings:
+        if name not in known:
+            has = ", ".join(f"{k}={v}" for k, v in known.items()) or "none"
+            raise ParameterError(f"{what} has no parameter {name!r}; it has: {has}")
+    return cls(**settings)
+
+
+def segmenter_parameters(segmenter: MotionSegmenter) -> dict[str, Any]:
+    """Every parameter of `segmenter` under the key that sets it."""
+    parameters = dict(segmenter.background.params())
+    for part in ("cleaner", "linker"):
+        holder = getattr(segmenter, part)
+        parameters |= {f"{part}.{name}": value for name, value in holder.params().items()} if holder else {}
+    return {**parameters, "min_area": segmenter.min_area}
