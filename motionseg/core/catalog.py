@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,11 +68,18 @@ def find(room: str, name: str) -> type[Any]:
     raise ParameterError(f"{module.__name__} defines no class named after its file")
 
 
-def attach_room(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """``__getattr__`` and ``__dir__`` for a room's ``__init__``: its classes, imported at first use."""
-    room = package.rpartition(".")[2]
+def attach_room(
+    package: str, extra: Mapping[str, str] | None = None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` for a room's ``__init__``: its classes, imported at first use.
+
+    `extra` names what else is public there, and the helper file of each: ``{"from_cv2": "_cv2"}``.
+    """
+    room, extra = package.rpartition(".")[2], extra or {}
 
     def getattr_(attribute: str) -> Any:
+        if attribute in extra:
+            return getattr(importlib.import_module(f"{package}.{extra[attribute]}"), attribute)
         for name in names(room):
             if _key(name) == _key(attribute) and attribute != name:
                 return find(room, name)
@@ -83,6 +90,6 @@ def attach_room(package: str) -> tuple[Callable[[str], Any], Callable[[], list[s
 
     def dir_() -> list[str]:
         base = importlib.import_module(f"{package}.base")
-        return sorted([*base.__all__, *(find(room, name).__name__ for name in names(room))])
+        return sorted([*base.__all__, *extra, *(find(room, name).__name__ for name in names(room))])
 
     return getattr_, dir_

@@ -69,7 +69,7 @@ def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, npt.NDArray[Any]
         Not there, not a state file, cut short, or of a newer format.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:  # np.load leaves a bad file open
             arrays = {name: file[name] for name in file.files}
         head = json.loads(arrays.pop(_HEAD).tobytes().decode())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
