@@ -22,7 +22,7 @@ class MaskCleaner(Parametrized):
     gap : int, at least 0
         Gaps in the foreground up to about this many pixels wide are closed; 0: none.
     max_hole : int, at least 0
-        Holes of up to this area (px2) inside the foreground are filled; 0: none.
+        Holes in the foreground of up to this area (px2, with what lies in them) are filled; 0: none.
 
     Raises
     ------
@@ -80,8 +80,10 @@ class MaskCleaner(Parametrized):
     def _fill_holes(self, foreground: Mask) -> None:
         # RETR_CCOMP gives outer borders and, one level below, the holes in them: only contours are
         # walked, which in a mask that is mostly background is far cheaper than labelling the rest.
-        contours, hierarchy = cv2.findContours(foreground, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+        contours, hierarchy = cv2.findContours(foreground, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         for i, contour in enumerate(contours):
-            # a hole's contour runs on the foreground around it: a hole of one pixel has contour area 2
-            if hierarchy[0][i][3] >= 0 and cv2.contourArea(contour) <= self.max_hole + len(contour):
+            if hierarchy[0][i][3] < 0:
+                continue
+            # The contour runs on the foreground pixels around the hole; Pick's theorem counts those within.
+            if cv2.contourArea(contour) - len(contour) / 2 + 1 <= self.max_hole:
                 cv2.drawContours(foreground, contours, i, FOREGROUND, cv2.FILLED)
