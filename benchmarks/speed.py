@@ -1,0 +1,351 @@
+"""How fast motionseg is, as ratios against its peers, measured in turns in one run.
+
+    python benchmarks/speed.py all --data DIR --peer-python PYTHON --out benchmarks/results/speed.json
+    python benchmarks/speed.py mixture --sizes 640x480 --threads 1,2
+
+Every figure is a median over rounds in which both sides take turns on the same frames. What needs
+the real sequences (--data) or bgslibrary (--peer-python) is left out, and named, where they are not given.
+README.md beside this file says how each figure is taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+import motionseg
+from motionseg.background import KNN, FrameDifference, GaussianMixture, SigmaDelta
+
+Frames = list[np.ndarray]
+Row = dict[str, Any]
+SIZES = "320x240,640x480,1280x720,1920x1080"
+
+
+# --- footage -----------------------------------------------------------------------------------
+
+
+def footage(kind: str, width: int, height: int, n: int, seed: int = 0) -> Frames:
+    """`n` BGR frames: 'quiet' (sensor noise of 1.5 levels, one walker) or 'busy' (noise of 6, a quarter moves)."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(40, 200, (height // 16 + 2, width // 16 + 2, 3)).astype(np.float32)
+    wall = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    objects, sigma = (1, 1.5) if kind == "quiet" else (24, 6.0)
+    side = width // 16 if kind == "quiet" else width // 8
+    places, steps = rng.uniform(0, 1, (objects, 2)), rng.uniform(-0.02, 0.02, (objects, 2))
+    skins = rng.uniform(0, 255, (objects, side, side, 3)).astype(np.float32)
+    frames = []
+    for i in range(n):
+        frame = wall.copy()
+        for place, step, skin in zip(places, steps, skins, strict=True):
+            x, y = ((place + i * step) % 1 * (width - side, height - side)).astype(int)
+            frame[y : y + side, x : x + side] = skin
+        noise = rng.standard_normal(frame.shape, np.float32)
+        frames.append((frame + sigma * noise).clip(0, 255).astype(np.uint8))
+    return frames
+
+
+def sizes_of(text: str) -> list[tuple[int, int]]:
+    """``"640x480,1280x720"`` as pairs of numbers."""
+    return [(int(w), int(h)) for w, h in (part.split("x") for part in text.split(","))]
+
+
+# --- measuring ---------------------------------------------------------------------------------
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Seconds that one call takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def in_turns(ours: Callable[[], Any], theirs: Callable[[], Any], rounds: int) -> tuple[float, float]:
+    """Medians in seconds of the two, called in turns, the first to go changing from round to round."""
+    a, b = [], []
+    for i in range(rounds):
+        if i % 2:
+            b.append(timed(theirs))
+            a.append(timed(ours))
+        else:
+            a.append(timed(ours))
+            b.append(timed(theirs))
+    return statistics.median(a), statistics.median(b)
+
+
+def through(model: Any, frames: Frames) -> Callable[[], None]:
+    """A call that applies `model` to all `frames`."""
+
+    def run() -> None:
+        for frame in frames:
+            model.apply(frame)
+
+    return run
+
+
+def set_threads(n: int) -> None:
+    """Both sides on `n` threads."""
+    motionseg.set_num_threads(n)
+    cv2.setNumThreads(n)
+
+
+def compare(name: str, ours: Any, theirs: Any, frames: Frames, rounds: int, **facts: Any) -> Row:
+    """A row of milliseconds per frame of two models on the same frames; both have seen them before."""
+    run_ours, run_theirs = through(ours, frames), through(theirs, frames)
+    for _ in range(2):
+        run_ours()
+        run_theirs()
+    a, b = in_turns(run_ours, run_theirs, rounds)
+    row = {"what": name, **facts, "ours_ms": 1e3 * a / len(frames), "theirs_ms": 1e3 * b / len(frames), "ratio": b / a}
+    return say(row)
+
+
+def say(row: Row) -> Row:
+    """Print a row as it comes; return it."""
+    print("  ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
+    return row
+
+
+# --- the figures -------------------------------------------------------------------------------
+
+
+def mixture(args: argparse.Namespace) -> Iterable[Row]:
+    """GaussianMixture against cv2 MOG2 with the same parameters."""
+    for width, height in sizes_of(args.sizes):
+        for kind in ("quiet", "busy"):
+            frames = footage(kind, width, height, args.frames)
+            for n in args.threads:
+                set_threads(n)
+                theirs = cv2.createBackgroundSubtractorMOG2()
+                facts = {"size": f"{width}x{height}", "footage": kind, "threads": n}
+                yield compare("gaussian_mixture / cv2 MOG2", GaussianMixture(), theirs, frames, args.rounds, **facts)
+
+
+def knn(args: argparse.Namespace) -> Iterable[Row]:
+    """KNN against cv2 KNN with the same parameters."""
+    for width, height in sizes_of(args.sizes):
+        for kind in ("quiet", "busy"):
+            frames = footage(kind, width, height, args.frames)
+            for n in args.threads:
+                set_threads(n)
+                theirs = cv2.createBackgroundSubtractorKNN()
+                facts = {"size": f"{width}x{height}", "footage": kind, "threads": n}
+                yield compare("knn / cv2 KNN", KNN(), theirs, frames, args.rounds, **facts)
+
+
+class _Difference:
+    """What one writes with cv2 instead of FrameDifference."""
+
+    def __init__(self) -> None:
+        self.previous: np.ndarray | None = None
+
+    def apply(self, frame: np.ndarray) -> np.ndarray:
+        previous, self.previous = frame if self.previous is None else self.previous, frame.copy()
+        grey = cv2.cvtColor(cv2.absdiff(frame, previous), cv2.COLOR_BGR2GRAY)
+        return cv2.threshold(grey, 25, 255, cv2.THRESH_BINARY)[1]
+
+
+def frame_difference(args: argparse.Namespace) -> Iterable[Row]:
+    """FrameDifference against cv2.absdiff, cvtColor and threshold."""
+    for width, height in sizes_of(args.sizes):
+        frames = footage("busy", width, height, args.frames)
+        for n in args.threads:
+            set_threads(n)
+            facts = {"size": f"{width}x{height}", "footage": "busy", "threads": n}
+            yield compare("frame_difference / cv2", FrameDifference(), _Difference(), frames, args.rounds, **facts)
+
+
+class _Peer:
+    """A bgslibrary algorithm in a Python of its own: it slows others in its process, and prints."""
+
+    def __init__(self, python: str, algorithm: str, frames: Frames) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        np.save(Path(self._folder.name) / "frames.npy", np.stack(frames))
+        worker = str(Path(__file__).with_name("pybgs_worker.py"))
+        command = [python, worker, algorithm, "frames.npy"]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self._process = subprocess.Popen(command, cwd=self._folder.name, text=True, **pipes)
+
+    def seconds(self) -> float:
+        """One pass over the frames."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            if line.startswith("seconds "):
+                return float(line.split()[1])
+        raise RuntimeError("the bgslibrary process ended")
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        self._folder.cleanup()
+
+
+def sigma_delta(args: argparse.Namespace) -> Iterable[Row]:
+    """SigmaDelta against pybgs.SigmaDelta, both on the three channels, one thread."""
+    if not args.peer_python:
+        return missing("sigma_delta", "--peer-python")
+    return _sigma_delta(args)
+
+
+def _sigma_delta(args: argparse.Namespace) -> Iterable[Row]:
+    for width, height in sizes_of(args.sizes):
+        for kind in ("quiet", "busy"):
+            frames = footage(kind, width, height, args.frames)
+            peer = _Peer(args.peer_python, "SigmaDelta", frames)
+            for n in args.threads:
+                set_threads(n)
+                ours = through(SigmaDelta(), frames)
+                a, b = [], []
+                for i in range(args.rounds + 1):
+                    mine, other = timed(ours), peer.seconds()
+                    if i:  # the first is for warming up
+                        a.append(mine)
+                        b.append(other)
+                mine, other = (1e3 * statistics.median(x) / len(frames) for x in (a, b))
+                facts = {"size": f"{width}x{height}", "footage": kind, "threads": n}
+                row = {"what": "sigma_delta / pybgs SigmaDelta", **facts}
+                yield say({**row, "ours_ms": mine, "theirs_ms": other, "ratio": other / mine})
+            peer.close()
+
+
+def equality(args: argparse.Namespace) -> Iterable[Row]:
+    """Share of pixels where GaussianMixture and cv2 MOG2 say the same, over 500 frames of CDnet highway."""
+    if not args.data:
+        return missing("equality", "--data")
+    return _equality(args)
+
+
+def _equality(args: argparse.Namespace) -> Iterable[Row]:
+    ours, theirs = GaussianMixture(), cv2.createBackgroundSubtractorMOG2()
+    same, foreground, total = 0, 0, 0
+    with motionseg.open_video(Path(args.data) / "CDnet2014/dataset/baseline/highway/input") as video:
+        for index, _, frame in video:
+            if index == 500:
+                break
+            a, b = ours.apply(frame), theirs.apply(frame)
+            same, foreground, total = same + int((a == b).sum()), foreground + int((b > 0).sum()), total + a.size
+    row = {"what": "gaussian_mixture = cv2 MOG2, pixels", "footage": "CDnet highway, 500 frames"}
+    yield say({**row, "share": same / total, "foreground_or_shadow": foreground / total})
+
+
+def loop(args: argparse.Namespace) -> Iterable[Row]:
+    """The whole segment loop, nothing written, against decoding and cv2 MOG2 alone."""
+    if not args.data:
+        return missing("loop", "--data")
+    return _loop(args)
+
+
+def _loop(args: argparse.Namespace) -> Iterable[Row]:
+    clip = Path(args.data) / "clips/vtest.avi"
+    n_frames = 795
+
+    def ours() -> None:
+        assert sum(1 for _ in motionseg.segment(clip)) == n_frames
+
+    def same_reader() -> None:
+        model = cv2.createBackgroundSubtractorMOG2()
+        with motionseg.open_video(clip) as video:
+            for _, _, frame in video:
+                model.apply(frame)
+
+    def cv2_reader() -> None:
+        model, capture = cv2.createBackgroundSubtractorMOG2(), cv2.VideoCapture(str(clip))
+        while True:
+            there, frame = capture.read()
+            if not there:
+                return
+            model.apply(frame)
+
+    for n in args.threads:
+        set_threads(n)
+        ours()
+        for name, theirs in (("our reader", same_reader), ("cv2.VideoCapture", cv2_reader)):
+            a, b = in_turns(ours, theirs, max(3, args.rounds // 3))
+            row = {"what": f"segment loop / {name} + cv2 MOG2", "footage": "vtest.avi", "threads": n}
+            yield say({**row, "ours_ms": 1e3 * a / n_frames, "theirs_ms": 1e3 * b / n_frames, "cost": a / b})
+
+
+_FIRST_MASK = """
+import numpy as np
+from motionseg.background import GaussianMixture
+rng, model = np.random.default_rng(0), GaussianMixture()
+for _ in range(2):
+    mask = model.apply(rng.integers(0, 256, (480, 640, 3), np.uint8))
+assert mask.any()
+"""
+
+
+def start(args: argparse.Namespace) -> Iterable[Row]:
+    """Seconds of `import motionseg`, and from the start of Python to the first mask, warm and cold."""
+
+    def python(code: str, **environment: str) -> Callable[[], Any]:
+        return lambda: subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **environment})
+
+    bare, light = python("pass"), python("import motionseg")
+    light()
+    a, b = in_turns(light, bare, 2 * args.rounds)
+    yield say({"what": "import motionseg", "seconds": a - b, "python_alone": b})
+    python(_FIRST_MASK)()
+    warm = statistics.median(timed(python(_FIRST_MASK)) for _ in range(args.rounds))
+    yield say({"what": "first mask, warm kernel cache", "seconds": warm})
+    cold = []
+    for _ in range(3):
+        with tempfile.TemporaryDirectory() as folder:
+            cold.append(timed(python(_FIRST_MASK, NUMBA_CACHE_DIR=folder)))
+    yield say({"what": "first mask, cold", "seconds": statistics.median(cold)})
+
+
+def missing(what: str, option: str) -> list[Row]:
+    """Say that a figure is left out."""
+    return [say({"what": what, "left_out": f"needs {option}"})]
+
+
+FIGURES: dict[str, Callable[[argparse.Namespace], Iterable[Row]]] = {
+    f.__name__: f for f in (start, equality, mixture, knn, frame_difference, sigma_delta, loop)
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what is asked for; print rows as they come; write them all to --out."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("figures", nargs="+", choices=[*FIGURES, "all"])
+    parser.add_argument("--sizes", default=SIZES)
+    parser.add_argument("--threads", default="1,2", type=lambda text: [int(n) for n in text.split(",")])
+    parser.add_argument("--frames", type=int, default=40, help="frames of a round")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--data", default=os.environ.get("MOTIONSEG_DATA"), help="folder of the real sequences")
+    parser.add_argument("--peer-python", help="a Python in which `import pybgs` works")
+    parser.add_argument("--out", type=Path, help="JSON file for the rows")
+    args = parser.parse_args(arguments)
+    rows: list[Row] = []
+    for name in FIGURES if "all" in args.figures else args.figures:
+        rows += FIGURES[name](args)
+        if args.out:
+            doctor = subprocess.run(
+                [sys.executable, "-m", "motionseg", "doctor", "--json"], capture_output=True, check=True
+            )
+            facts = json.loads(doctor.stdout)
+            machine = {key: facts[key] for key in ("processor", "cores", "platform", "versions")}
+            # folders differ from machine to machine, and are nobody's business
+            shown = [a if i and not os.path.isabs(a) else Path(a).name for i, a in enumerate(sys.argv)]
+            report = {"command": " ".join(["python", *shown]), "date": time.strftime("%Y-%m-%d"), "machine": machine}
+            args.out.write_text(json.dumps({**report, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
