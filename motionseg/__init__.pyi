@@ -2,6 +2,7 @@ from . import background as background
 from . import core as core
 from . import datasets as datasets
 from . import io as io
+from . import metrics as metrics
 from . import pipeline as pipeline
 from . import regions as regions
 from . import testing as testing

@@ -22,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 import motionseg
-from motionseg.core.errors import MotionSegError, OutputError, SourceError
+from motionseg.core.errors import MotionSegError, OutputError, ParameterError, SourceError
 
 __all__ = ["app", "main"]
 
@@ -78,6 +78,7 @@ def segment(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the results in a DIR that is not empty.")
     ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in DIR.")] = False,
     json_: Json = False,
 ) -> None:
     """Segment a video: masks, tracks.csv, summary.json and, if asked, overlay.mp4."""
@@ -85,6 +86,8 @@ def segment(
     from motionseg.apps.segment_job import segment_to_folder
 
     with _errors(json_):
+        if resume and overwrite:
+            raise ParameterError("--resume keeps the results in DIR, --overwrite replaces them: give one")
         segmenter = build_segmenter(model, parse_settings(settings or []))
         with _Progress("segmenting") as progress:
             summary = segment_to_folder(
@@ -97,6 +100,7 @@ def segment(
                 end=end,
                 width=resize,
                 overwrite=overwrite,
+                resume=resume,
                 on_open=lambda video: progress.expect(_expected_frames(video, start, end)),
                 on_frame=lambda done, _: progress.advance_to(done),
             )
@@ -107,7 +111,9 @@ def segment(
             f"{summary['frames']} frames in {summary['seconds']:.1f} s ({summary['frames_per_second']:.1f} frames/s), "
             f"{summary['tracks']} tracks: {output}"
         )
-    _exit_if_interrupted(summary, f"interrupted: {output} holds the first {summary['frames']} frames")
+    _exit_if_interrupted(
+        summary, f"interrupted: {output} holds the first {summary['frames']} frames; --resume continues"
+    )
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import signal
 import threading
@@ -16,7 +17,8 @@ import numpy as np
 from motionseg.apps.config import segmenter_parameters
 from motionseg.apps.doctor import versions
 from motionseg.core import catalog
-from motionseg.core.errors import OutputError, ParameterError, SourceError
+from motionseg.core.errors import OutputError, ParameterError, SourceError, UnsupportedError
+from motionseg.core.state import read_state, write_state
 from motionseg.core.types import Segmentation, TrackState
 from motionseg.io.video import VideoReader, open_video
 from motionseg.io.write import MaskFolderWriter, MaskVideoWriter, TracksCsvWriter, VideoWriter, write_json
@@ -28,7 +30,8 @@ __all__ = ["Stop", "segment_to_folder"]
 T = TypeVar("T")
 Listener = Callable[[int, Segmentation], None]
 
-_OUTPUTS = ("masks.mkv", "tracks.csv", "overlay.mp4", "summary.json")
+_RESULT = re.compile(r"masks|tracks\.csv|masks(-\d+)?\.mkv|overlay(-\d+)?\.mp4")
+_STATE = "state.npz"
 
 
 class Stop:
@@ -81,6 +84,7 @@ def segment_to_folder(
     end: float | None = None,
     width: int | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     on_open: Callable[[VideoReader], None] = lambda video: None,
     on_frame: Listener = lambda done, segmentation: None,
     stop: Stop | None = None,
@@ -88,7 +92,7 @@ def segment_to_folder(
     """Segment `source` and write what was found into `folder`; return the summary that it wrote there.
 
     A source that breaks off, a full disk and Ctrl-C leave readable files of all frames until then; the
-    summary says so under ``complete`` and ``error``.
+    summary says so under ``complete`` and ``error``, and ``state.npz`` is what `resume` continues from.
 
     Parameters
     ----------
@@ -98,26 +102,34 @@ def segment_to_folder(
         Also write ``overlay.mp4``.
     overwrite : bool
         Replace the results in a folder that is not empty; other files there are left alone.
+    resume : bool
+        Continue an interrupted run in `folder`, with the same parameters, as if it had never stopped;
+        videos go on in a file of their own, ``overlay-2.mp4``.
     on_open, on_frame : callable
         Told of the opened video, and after each frame of the number done and its segmentation.
 
     Raises
     ------
     ParameterError
-        The folder is not empty, or the source lies in what would be overwritten.
+        The folder is not empty, the source lies in what would be overwritten, or there is nothing to resume.
     SourceError
         The source cannot be opened (nothing has been written) or breaks off (all before it has).
     OutputError
         A result cannot be written.
     """
     stop, error = stop or Stop(), None
-    summary: dict[str, Any] = {"source": str(source), "complete": False, "error": None, "frames": 0}
+    summary: dict[str, Any] = {"source": str(source), "complete": False, "error": None, "frames": 0, "seconds": 0.0}
+    facts = {"model": _name(segmenter), "parameters": segmenter_parameters(segmenter)}
+    if resume:
+        summary |= _continue(folder, segmenter, {**facts, "resized_to": width})
+        start = math.nextafter(summary["last_time"], math.inf)
     with open_video(source, start=start, end=end, width=width) as video, stop.listening():
-        _prepare(folder, source, overwrite)
-        summary |= {"source": video.source, "width": video.width, "height": video.height}
+        if not resume:
+            _prepare(folder, source, overwrite)
+        summary |= {"source": video.source, "width": video.width, "height": video.height, "resized_to": width, **facts}
         on_open(video)
         began = time.perf_counter()
-        track_ids: set[int] = set()
+        track_ids: set[int] = set(summary.pop("track_ids", ()))
         try:
             with ExitStack() as stack:
                 outputs = _Outputs(stack, folder, video.fps or 25.0, masks, overlay)
@@ -132,20 +144,21 @@ def segment_to_folder(
             error = failure
         except KeyboardInterrupt:
             stop.asked = True
-    seconds = time.perf_counter() - began
+    summary["seconds"] = round(summary["seconds"] + time.perf_counter() - began, 3)
     summary["complete"] = error is None and not stop.asked
     summary["error"] = str(error) if error else "interrupted" if stop.asked else None
     summary |= {
-        "seconds": round(seconds, 3),
-        "frames_per_second": round(summary["frames"] / seconds, 2),
+        "frames_per_second": round(summary["frames"] / max(summary["seconds"], 1e-3), 2),
         "tracks": len(track_ids),
-        "model": _name(segmenter),
-        "parameters": segmenter_parameters(segmenter),
         "versions": versions(),
-        "files": sorted(name for name in ("masks", *_OUTPUTS[:-1]) if (folder / name).exists()),
+        "files": sorted(path.name for path in folder.iterdir() if _is_ours(path.name, results=True)),
     }
     try:
         write_json(folder / "summary.json", summary)
+        if not summary["complete"] and summary["frames"] and not video.is_live:
+            _keep_state(folder, segmenter, {**summary, "track_ids": sorted(track_ids)})
+        else:
+            (folder / _STATE).unlink(missing_ok=True)
     except OutputError:
         if error is None:
             raise
@@ -161,8 +174,8 @@ class _Outputs:
         enter = stack.enter_context
         self._tracks = enter(TracksCsvWriter(folder / "tracks.csv"))
         self._pictures = enter(MaskFolderWriter(folder / "masks")) if masks == "png" else None
-        self._film = enter(MaskVideoWriter(folder / "masks.mkv", fps=fps)) if masks == "video" else None
-        self._overlay = enter(VideoWriter(folder / "overlay.mp4", fps=fps)) if overlay else None
+        self._film = enter(MaskVideoWriter(_free(folder, "masks.mkv"), fps=fps)) if masks == "video" else None
+        self._overlay = enter(VideoWriter(_free(folder, "overlay.mp4"), fps=fps)) if overlay else None
         self._trails = Trails()
 
     def write(self, frame: np.ndarray, result: Segmentation) -> set[int]:
@@ -184,21 +197,57 @@ def _name(segmenter: MotionSegmenter) -> str:
     return module if module in catalog.names("background") else type(segmenter.background).__name__
 
 
+def _free(folder: Path, name: str) -> Path:
+    """The first of name.mp4, name-2.mp4, ... that is not there yet."""
+    path, n = folder / name, 1
+    while path.exists():
+        n += 1
+        path = folder / f"{Path(name).stem}-{n}{Path(name).suffix}"
+    return path
+
+
+def _is_ours(name: str, *, results: bool = False) -> bool:
+    """Whether a run writes a file or folder of this name; with `results`, one that the summary lists."""
+    return bool(_RESULT.fullmatch(name)) or (not results and name in ("summary.json", _STATE))
+
+
+def _keep_state(folder: Path, segmenter: MotionSegmenter, summary: dict[str, Any]) -> None:
+    """Keep what a run needs to go on, where the model can say it."""
+    try:
+        write_state(folder / _STATE, segmenter.state(), summary)
+    except UnsupportedError:
+        return
+
+
+def _continue(folder: Path, segmenter: MotionSegmenter, facts: dict[str, Any]) -> dict[str, Any]:
+    """Load the state of an interrupted run into `segmenter`; return the summary so far."""
+    if not (folder / _STATE).exists():
+        raise ParameterError(f"there is no interrupted run in {folder} to resume ({_STATE} is missing)")
+    arrays, summary = read_state(folder / _STATE)
+    for name, value in facts.items():
+        if summary[name] != value:
+            raise ParameterError(f"the run in {folder} had {name} {summary[name]}, so it cannot go on with {value}")
+    segmenter.load_state(arrays)
+    kept = ("frames", "seconds", "first_time", "last_time", "track_ids")
+    return {name: summary[name] for name in kept}
+
+
 def _prepare(folder: Path, source: str | int, overwrite: bool) -> None:
     """Make `folder`, or clear it of the results of an earlier run."""
     if folder.exists() and not folder.is_dir():
         raise ParameterError(f"{folder} is a file; results need a folder")
     if folder.exists() and any(folder.iterdir()):
         if not overwrite:
-            raise ParameterError(f"{folder} is not empty; --overwrite replaces the results in it")
+            unfinished = " (or --resume, which continues it)" if (folder / _STATE).exists() else ""
+            raise ParameterError(f"{folder} is not empty; --overwrite replaces the results in it{unfinished}")
         place = Path(str(source)).absolute()
-        ours = [folder.absolute() / name for name in ("masks", *_OUTPUTS)]
-        if any(place == path or path in place.parents for path in ours):
+        if folder.absolute() in place.parents and _is_ours(place.relative_to(folder.absolute()).parts[0]):
             raise ParameterError(f"the source {source} lies in {folder}, whose results would be overwritten")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in _OUTPUTS:
-            (folder / name).unlink(missing_ok=True)
+        for path in folder.iterdir():
+            if _is_ours(path.name) and path.is_file():
+                path.unlink()
         for picture in (folder / "masks").glob("*.png"):
             if re.fullmatch(r"\d{6,}", picture.stem):
                 picture.unlink()

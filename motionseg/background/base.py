@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_frame, check_number, check_pixels
-from motionseg.core.errors import StateError
+from motionseg.core.errors import StateError, UnsupportedError
 from motionseg.core.params import Parametrized
 from motionseg.core.state import read_state, write_state
 from motionseg.core.types import FOREGROUND, Frame, Mask, Score
@@ -25,6 +25,15 @@ __all__ = ["BackgroundModel"]
 
 M = TypeVar("M", bound="BackgroundModel")
 Pixels = tuple[npt.NDArray[np.intp], ...]
+
+_REFUSALS = {
+    "state": "tell or take what was learned (state, load_state, save, load)",
+    "freeze": "classify a frame without learning from it (learning_rate=0)",
+    "learning_rate": "learn at a rate given from outside (learning_rate)",
+    "known_foreground": "keep pixels from being learned (known_foreground)",
+    "background": "show the background (background)",
+    "reset": "start anew (reset, clone)",
+}
 
 
 class BackgroundModel(Parametrized, ABC):
@@ -115,6 +124,8 @@ class BackgroundModel(Parametrized, ABC):
             Wrong dtype, channels or size; the model is unchanged.
         ParameterError
             `learning_rate` out of range; the model is unchanged.
+        UnsupportedError
+            The model wraps a library that cannot do this; the model is unchanged.
 
         Notes
         -----
@@ -125,7 +136,9 @@ class BackgroundModel(Parametrized, ABC):
             learning_rate = learningRate
         if learning_rate is not None:
             learning_rate = check_number("learning_rate", learning_rate, 0, 1)
+            self._require_supported("freeze" if learning_rate == 0 else "learning_rate")
         if known_foreground is not None:
+            self._require_supported("known_foreground")
             known_foreground = check_pixels(known_foreground, frame.shape[:2], "known_foreground")
         mask = np.zeros(frame.shape[:2], np.uint8)
         if self._shape is not None or learning_rate != 0:
@@ -190,6 +203,10 @@ class BackgroundModel(Parametrized, ABC):
             raise StateError(f"{type(self).__name__} has seen no frame yet")
         return self._shape
 
+    def _require_supported(self, what: str) -> None:
+        if what in self._unsupported:
+            raise UnsupportedError(f"{type(self).__name__}: the wrapped library cannot {_REFUSALS[what]}")
+
     # --- state -----------------------------------------------------------------------------
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
@@ -199,7 +216,13 @@ class BackgroundModel(Parametrized, ABC):
         -------
         dict of str to array
             ``shape`` and ``frames_seen``, and, after the first frame, the model's own arrays.
+
+        Raises
+        ------
+        UnsupportedError
+            The model wraps a library that does not tell what it learned.
         """
+        self._require_supported("state")
         shape = np.array(self._shape or (), np.int64)
         state: dict[str, npt.NDArray[Any]] = {"shape": shape, "frames_seen": np.array(self._frames_seen, np.int64)}
         if self._shape is not None:
@@ -213,7 +236,10 @@ class BackgroundModel(Parametrized, ABC):
         ------
         StateError
             Arrays are missing, or of a shape or dtype that does not fit; the model is unchanged.
+        UnsupportedError
+            The model wraps a library that cannot be told what it learned.
         """
+        self._require_supported("state")
         try:
             shape = tuple(int(n) for n in state["shape"])
             frames_seen = int(state["frames_seen"])

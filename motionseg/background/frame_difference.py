@@ -94,7 +94,8 @@ class FrameDifference(BackgroundModel):
     """
 
     info = ModelInfo(
-        paper="Textbook; for instance Radke et al. 2005, Image change detection algorithms, doi:10.1109/TIP.2004.838698",
+        paper="Textbook; for instance Radke et al. 2005, Image change detection algorithms: a systematic survey, "
+        "doi:10.1109/TIP.2004.838698",
         speed="very fast",
         good_at="a cheap motion cue or trigger; scenes that change too fast to be learned",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from motionseg.core.types import FOREGROUND, SHADOW, Frame, Mask, Score
 
 __all__ = ["KNN"]
 
-# The frame is a row of tiles of _TILE pixels. Within a tile every sample is a plain vector over its
-# pixels per channel, and a vector of flags: loops compile to SIMD, and samples are read only until
-# every pixel of the tile has found its neighbours, which where nothing moves is after k samples.
+# The frame is a row of tiles of _TILE pixels, and samples have shape (sample, tile, size): within a
+# tile every sample is a plain vector over its pixels per channel, and a vector of flags. Loops compile
+# to SIMD, and samples are read only until every pixel of the tile has found its neighbours, which
+# where nothing moves is after k samples. A frame reads and writes the same few samples in all tiles:
+# those lie side by side, and so are fetched ahead of time.
 _TILE = 64
 
 # Flags of a sample: whether it counts as background, is only remembered, or is not there yet.
@@ -62,14 +65,14 @@ def _squared(value, sample):
 
 
 @kernel
-def _nearest(x, samples, limit, d2, best):
+def _nearest(x, samples, t, limit, d2, best):
     """best (k x T, flat) <- the smallest squared distances to background samples; stops once all are below `limit`."""
-    last, size = best.shape[0] - _TILE, x.shape[0] + _TILE
+    last = best.shape[0] - _TILE
     for i in range(best.shape[0]):
         best[i] = 65535
-    for first in range(0, samples.shape[0], size):
-        sample = samples[first : first + size]
-        if size == 4 * _TILE:
+    for which in range(samples.shape[0]):
+        sample = samples[which, t]
+        if x.shape[0] == 3 * _TILE:
             for i in range(_TILE):
                 d = np.uint16(_squared(x[i], sample[i]) + _squared(x[_TILE + i], sample[_TILE + i]))
                 d = np.uint16(d + _squared(x[2 * _TILE + i], sample[2 * _TILE + i]))
@@ -104,11 +107,11 @@ def _distance(x, sample, i):
 
 
 @kernel
-def _is_common(x, samples, i, k, limit):
+def _is_common(x, samples, t, i, k, limit):
     """Whether pixel i is near at least k samples, background or not."""
-    found, size = 0, x.shape[0] + _TILE
-    for first in range(0, samples.shape[0], size):
-        sample = samples[first : first + size]
+    found = 0
+    for which in range(samples.shape[0]):
+        sample = samples[which, t]
         if sample[x.shape[0] + i] != _EMPTY and _distance(x, sample, i) < limit:
             found += 1
             if found == k:
@@ -117,11 +120,11 @@ def _is_common(x, samples, i, k, limit):
 
 
 @kernel
-def _is_shadow(x, samples, i, k, threshold, tau):
+def _is_shadow(x, samples, t, i, k, threshold, tau):
     """Whether pixel i is a darkened version of at least k background samples (Prati et al. 2003)."""
-    found, size = 0, x.shape[0] + _TILE
-    for first in range(0, samples.shape[0], size):
-        sample = samples[first : first + size]
+    found = 0
+    for which in range(samples.shape[0]):
+        sample = samples[which, t]
         if sample[x.shape[0] + i] != _BACKGROUND:
             continue
         dot, norm = np.int64(0), np.int64(0)
@@ -141,7 +144,7 @@ def _is_shadow(x, samples, i, k, threshold, tau):
 
 
 @kernel
-def _draw_turns(tile, schedule, h, due, past):
+def _draw_turns(tile, schedule, due, past):
     """Whether each pixel has its turn in this frame of the list's cycle, or had it before; return whether any has it.
 
     The turn is a hash of pixel and cycle: there is no random state, and threads do not matter.
@@ -153,19 +156,15 @@ def _draw_turns(tile, schedule, h, due, past):
     add, factor = np.uint16(key), np.uint16((key >> np.uint32(16)) | np.uint32(1))
     period, now, some = np.uint16(schedule[_PERIOD]), np.uint16(schedule[_COUNT]), np.uint8(0)
     for i in range(_TILE):
-        h[i] = np.uint16(np.uint16(i) * np.uint16(0x9E37) + add) * factor
-    for i in range(_TILE):
-        h[i] = np.uint16(h[i] ^ (h[i] >> np.uint16(7))) * np.uint16(0x5AE5)
-    for i in range(_TILE):
-        h[i] = h[i] ^ (h[i] >> np.uint16(9))
-    for i in range(_TILE):
-        h[i] = np.uint32(np.uint32(h[i]) * np.uint32(period)) >> np.uint32(16)
-    for i in range(_TILE):
-        due[i] = np.uint8(h[i] == now)
-    for i in range(_TILE):
-        past[i] = np.uint8(h[i] < now)
-    for i in range(_TILE):
-        some |= due[i]
+        h = np.uint16(np.uint16(np.uint16(i) * np.uint16(0x9E37)) + add)
+        h = np.uint16(h * factor)
+        h = np.uint16(np.uint16(h ^ np.uint16(h >> np.uint16(7))) * np.uint16(0x5AE5))
+        h = np.uint16(h ^ np.uint16(h >> np.uint16(9)))
+        turn = np.uint16(np.uint32(np.uint32(h) * np.uint32(period)) >> np.uint32(16))
+        mine = np.uint8(turn == now)
+        due[i] = mine
+        past[i] = np.uint8(turn < now)
+        some |= mine
     return some != 0
 
 
@@ -181,20 +180,18 @@ def _pass_on(older, newer, past, due, target):
 
 
 @kernel
-def _learn(x, samples, schedule, tile, farthest, n_foreground, limit, k, h, due, past, flags):
+def _learn(x, samples, schedule, t, farthest, n_foreground, limit, k, due, past, flags):
     """Let every list of the tile take its step: long from middle, middle from short, short from the frame."""
-    n_values, size = x.shape[0], x.shape[0] + _TILE
-    n_samples = samples.shape[0] // (3 * size)
-    some = _draw_turns(tile, schedule[2], h, due[2], past[2])
+    n_samples = samples.shape[0] // 3
+    some = _draw_turns(t, schedule[2], due[2], past[2])
     for which in (1, 0):
-        some_before = _draw_turns(tile, schedule[which], h, due[which], past[which])
+        some_before = _draw_turns(t, schedule[which], due[which], past[which])
         if some:
-            source = samples[which * n_samples * size : (which + 1) * n_samples * size]
-            oldest = schedule[which, _PLACE]
-            older, newer = oldest * size, (oldest + 1) % n_samples * size
-            place = ((which + 1) * n_samples + schedule[which + 1, _PLACE]) * size
-            target = samples[place : place + size]
-            _pass_on(source[older : older + size], source[newer : newer + size], past[which], due[which + 1], target)
+            older = schedule[which, _PLACE]
+            newer = (older + 1) % n_samples
+            target = samples[(which + 1) * n_samples + schedule[which + 1, _PLACE], t]
+            sources = samples[which * n_samples : (which + 1) * n_samples, t]
+            _pass_on(sources[older], sources[newer], past[which], due[which + 1], target)
         some = some_before
     if not some:
         return
@@ -203,33 +200,32 @@ def _learn(x, samples, schedule, tile, farthest, n_foreground, limit, k, h, due,
         flags[i] = _BACKGROUND
     if n_foreground > 0:
         for i in range(_TILE):
-            if mine[i] != 0 and farthest[i] >= limit and not _is_common(x, samples, i, k, limit):
+            if mine[i] != 0 and farthest[i] >= limit and not _is_common(x, samples, t, i, k, limit):
                 flags[i] = _SEEN
-    place = schedule[0, _PLACE] * size
-    target = samples[place : place + size]
-    for first in range(0, n_values, _TILE):
+    target = samples[schedule[0, _PLACE], t]
+    for first in range(0, x.shape[0], _TILE):
         new, out = x[first : first + _TILE], target[first : first + _TILE]
         for i in range(_TILE):
             value, kept = new[i], out[i]
             out[i] = value if mine[i] != 0 else kept
-    out = target[n_values:]
+    out = target[x.shape[0] :]
     for i in range(_TILE):
         value, kept = flags[i], out[i]
         out[i] = value if mine[i] != 0 else kept
 
 
 @kernel
-def _step(start, stop, tiles, pixels, mask, score, schedule, k, limit, threshold, tau, shadows, learn):
+def _step(start, stop, samples, pixels, mask, score, schedule, k, limit, threshold, tau, shadows, learn):
     """Tiles start .. stop: classify `pixels` into `mask` and `score` (flat), and learn."""
     n_channels = pixels.shape[0] // mask.shape[0]
     x, flags = np.zeros(n_channels * _TILE, np.uint8), np.empty(_TILE, np.uint8)
-    d2, best, h = np.empty(_TILE, np.uint16), np.empty(k * _TILE, np.uint16), np.empty(_TILE, np.uint16)
+    d2, best = np.empty(_TILE, np.uint16), np.empty(k * _TILE, np.uint16)
     due, past = np.empty((3, _TILE), np.uint8), np.empty((3, _TILE), np.uint8)
     farthest, half, least = best[(k - 1) * _TILE :], np.float32(0.5), np.float32(limit)
     for t in range(start, stop):
-        n, samples = _load(pixels, t, x), tiles[t]
+        n = _load(pixels, t, x)
         decision, scores = mask[t * _TILE : t * _TILE + n], score[t * _TILE : t * _TILE + n]
-        _nearest(x, samples, limit, d2, best)
+        _nearest(x, samples, t, limit, d2, best)
         n_foreground = np.uint32(0)
         for i in range(n):
             d = np.float32(farthest[i])
@@ -239,32 +235,30 @@ def _step(start, stop, tiles, pixels, mask, score, schedule, k, limit, threshold
             n_foreground += np.uint32(farthest[i] >= limit)
         if shadows and n_foreground > 0:
             for i in range(n):
-                if decision[i] != 0 and _is_shadow(x, samples, i, k, threshold, tau):
+                if decision[i] != 0 and _is_shadow(x, samples, t, i, k, threshold, tau):
                     decision[i] = SHADOW
                     scores[i] *= half
         if learn:
-            _learn(x, samples, schedule, t, farthest, n_foreground, limit, k, h, due, past, flags)
+            _learn(x, samples, schedule, t, farthest, n_foreground, limit, k, due, past, flags)
 
 
 @kernel
-def _pictures(start, stop, tiles, limit, picture):
+def _pictures(start, stop, samples, limit, picture):
     """Tiles start .. stop: `picture` (tiles, C x T) <- the background sample with most others near it."""
     n_values = picture.shape[1]
-    size = n_values + _TILE
     for t in range(start, stop):
-        samples = tiles[t]
         for i in range(_TILE):
             chosen, most = 0, -1
-            for one in range(0, samples.shape[0], size):
-                if samples[one + n_values + i] == _BACKGROUND:
-                    values, near = samples[one : one + n_values], 0
-                    for other in range(0, samples.shape[0], size):
-                        if samples[other + n_values + i] == _BACKGROUND:
-                            near += _distance(values, samples[other : other + size], i) < limit
+            for one in range(samples.shape[0]):
+                if samples[one, t, n_values + i] == _BACKGROUND:
+                    values, near = samples[one, t, :n_values], 0
+                    for other in range(samples.shape[0]):
+                        if samples[other, t, n_values + i] == _BACKGROUND:
+                            near += _distance(values, samples[other, t], i) < limit
                     if near > most:
                         chosen, most = one, near
             for c in range(i, n_values, _TILE):
-                picture[t, c] = samples[chosen + c]
+                picture[t, c] = samples[chosen, t, c]
 
 
 class KNN(BackgroundModel):
@@ -365,20 +359,20 @@ class KNN(BackgroundModel):
     def _start(self, frame: Frame) -> None:
         n_pixels, n_channels = frame.shape[0] * frame.shape[1], 1 if frame.ndim == 2 else 3
         n_tiles = -(-n_pixels // _TILE)
-        self._samples = np.zeros((n_tiles, 3 * self.n_samples, n_channels + 1, _TILE), np.uint8)
+        self._samples = np.zeros((3 * self.n_samples, n_tiles, n_channels + 1, _TILE), np.uint8)
         self._samples[:, :, -1] = _EMPTY
         first = np.zeros((n_tiles * _TILE, n_channels), np.uint8)
         first[:n_pixels] = frame.reshape(n_pixels, n_channels)
         # The first frame is background: k samples of it, in the places that are overwritten last.
-        born = self._samples[:, self.n_samples - self.k : self.n_samples]
+        born = self._samples[self.n_samples - self.k : self.n_samples]
         born[:, :, -1] = _BACKGROUND
-        born[:, :, :-1] = first.reshape(n_tiles, 1, _TILE, n_channels).transpose(0, 1, 3, 2)
+        born[:, :, :-1] = first.reshape(n_tiles, _TILE, n_channels).transpose(0, 2, 1)
         self._schedule = np.zeros((3, 3), np.int64)  # for each list: cycles done, frames of this one, its length
 
     def _periods(self, rate: float) -> list[int]:
         """Frames in a cycle of each list, at learning rate `rate`."""
         reach = [0.0 if rate >= 1 else math.log(fade) / math.log1p(-rate) for fade in (1, 0.7, 0.4, 0.1)]
-        spans = (later - sooner for sooner, later in zip(reach, reach[1:], strict=False))
+        spans = (later - sooner for sooner, later in pairwise(reach))
         return [min(int(span / self.n_samples) + 1, 65535) for span in spans]
 
     def _turns(self) -> npt.NDArray[np.int64]:
@@ -397,11 +391,11 @@ class KNN(BackgroundModel):
             rate = 1 / min(2 * (self._frames_seen + 1), self.history) if learning_rate is None else learning_rate
             fresh = self._schedule[:, 1] == 0
             self._schedule[fresh, 2] = np.array(self._periods(rate))[fresh]
-        tiles = self._samples.reshape(len(self._samples), -1)
-        arrays = (tiles, frame.reshape(-1), mask.reshape(-1), score.reshape(-1), self._turns())
+        samples = self._samples.reshape(*self._samples.shape[:2], -1)
+        arrays = (samples, frame.reshape(-1), mask.reshape(-1), score.reshape(-1), self._turns())
         limit = np.uint16(math.ceil(self.threshold))
         numbers = (self.k, limit, self.threshold, self.shadow_threshold, self.detect_shadows, learn)
-        run_strips(_step, len(tiles), *arrays, *numbers, pixels_per_unit=_TILE)
+        run_strips(_step, samples.shape[1], *arrays, *numbers, pixels_per_unit=_TILE)
         if learn:
             self._schedule[:, 1] += 1
             done = self._schedule[:, 1] >= self._schedule[:, 2]
@@ -411,12 +405,15 @@ class KNN(BackgroundModel):
     def background(self) -> Frame:
         """The learned picture of the empty scene: per pixel the background sample that most others resemble."""
         shape = self._require_started()
-        tiles, n_channels = self._samples.reshape(len(self._samples), -1), self._samples.shape[2] - 1
-        picture = np.empty((len(tiles), n_channels * _TILE), np.uint8)
-        run_strips(_pictures, len(tiles), tiles, math.ceil(self.threshold), picture, pixels_per_unit=16 * _TILE)
+        n_tiles, n_channels = self._samples.shape[1], self._samples.shape[2] - 1
+        samples, picture = (
+            self._samples.reshape(-1, n_tiles, self._samples[0, 0].size),
+            np.empty((n_tiles, n_channels * _TILE), np.uint8),
+        )
+        run_strips(_pictures, n_tiles, samples, math.ceil(self.threshold), picture, pixels_per_unit=16 * _TILE)
         flat = picture.reshape(-1, n_channels, _TILE).transpose(0, 2, 1).reshape(-1, n_channels)
         return flat[: shape[0] * shape[1]].reshape(shape)
 
     def _cells(self, pixels: Pixels) -> dict[str, tuple[Any, ...]]:
         tile, lane = np.divmod(np.ravel_multi_index(pixels, self._require_started()[:2]), _TILE)
-        return {"_samples": (tile, ..., lane)}
+        return {"_samples": (slice(None), tile, slice(None), lane)}

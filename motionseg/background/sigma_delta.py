@@ -133,7 +133,8 @@ class SigmaDelta(BackgroundModel):
         arrays = (self._mean, self._deviation, frame, mask, score)
         numbers = (np.uint16(self.amplification), np.uint8(self.v_min), np.uint8(self.v_max), learn)
         n_tiles = -(-mask.size // _TILE)
-        run_strips(_step, n_tiles, *(a.reshape(-1) for a in arrays), *numbers, pixels_per_unit=_TILE)
+        # A pixel costs a fraction of what run_strips reckons with: threads pay on large frames only.
+        run_strips(_step, n_tiles, *(a.reshape(-1) for a in arrays), *numbers, pixels_per_unit=_TILE // 8)
 
     def background(self) -> Frame:
         self._require_started()

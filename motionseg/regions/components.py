@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from motionseg.core.checks import check_frame, check_integer, check_mask
 from motionseg.core.errors import FrameError
@@ -59,15 +60,13 @@ def find_regions(
             raise FrameError(f"the {name} has size {image.shape[:2]}, the mask {mask.shape}")
     _, foreground = cv2.threshold(mask, FOREGROUND - 1, 1, cv2.THRESH_BINARY)
     n, labels, stats, centroids = cv2.connectedComponentsWithStats(foreground, connectivity=8, ltype=cv2.CV_32S)
+    boxes = np.concatenate([stats[:, :2], stats[:, :2] + stats[:, 2:4]], axis=1)
     keep = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= min_area) + 1
     if len(keep) < n - 1:
-        renumber = np.zeros(n, np.int32)
-        renumber[keep] = np.arange(1, len(keep) + 1)
-        labels = renumber[labels]
-    corner, size = stats[keep, :2], stats[keep, 2:4]
-    boxes = np.concatenate([corner, corner + size], axis=1).astype(np.float32)
+        _renumber(labels, boxes, keep)
+    boxes = boxes[keep]
     scores, colors = np.ones(len(keep), np.float32), np.zeros((len(keep), 3), np.float32)
-    for row, (x0, y0, x1, y1) in enumerate(boxes.astype(int)):
+    for row, (x0, y0, x1, y1) in enumerate(boxes.tolist()):
         inside = np.equal(labels[y0:y1, x0:x1], row + 1).view(np.uint8)
         if score is not None:
             scores[row] = cv2.mean(score[y0:y1, x0:x1], inside)[0]
@@ -75,4 +74,17 @@ def find_regions(
             mean = cv2.mean(frame[y0:y1, x0:x1], inside)
             colors[row] = mean[:3] if frame.ndim == 3 else mean[0]
     areas = stats[keep, cv2.CC_STAT_AREA].astype(np.int64)
-    return labels, Regions(boxes, areas, centroids[keep].astype(np.float32), scores, colors)
+    return labels, Regions(boxes.astype(np.float32), areas, centroids[keep].astype(np.float32), scores, colors)
+
+
+def _renumber(labels: Labels, boxes: npt.NDArray[np.int32], keep: npt.NDArray[np.intp]) -> None:
+    """Number the components `keep` from 1 and erase the others, in place, looking into their boxes only.
+
+    In ascending order a new number is never that of a component still to come.
+    """
+    new = dict(zip(keep.tolist(), range(1, len(keep) + 1), strict=True))
+    for old, (x0, y0, x1, y1) in enumerate(boxes[1:].tolist(), start=1):
+        number = new.get(old, 0)
+        if number != old:
+            part = labels[y0:y1, x0:x1]
+            part[part == old] = number

@@ -1,0 +1,133 @@
+"""What all writers share: errors that name the file, whole files or none, and the life of a writer."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+import av
+
+from motionseg.core.checks import check_number
+from motionseg.core.errors import OutputError, ParameterError
+from motionseg.core.types import Frame
+
+__all__ = ["FFmpegWriter", "Writer", "naming", "write_whole"]
+
+W = TypeVar("W", bound="Writer")
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turn what the system and FFmpeg raise into an OutputError that names `path`."""
+    try:
+        yield
+    except (OSError, ValueError, av.FFmpegError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputError(f"{path}: cannot be written: {reason}") from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, making its folder; an old file stays until the new one is whole. Raises OutputError."""
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(data)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+class Writer:
+    """Base of the writers: the first write opens, `close` or the end of ``with`` closes.
+
+    A writer that was given nothing leaves no file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._is_closed = False
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise OutputError(f"{self.path}: the writer is closed")
+
+    def close(self) -> None:
+        """Finish the file; closing again does nothing. Raises OutputError."""
+        self._is_closed = True
+
+    def __enter__(self: W) -> W:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class FFmpegWriter(Writer):
+    """One video stream in one file, each frame at its time."""
+
+    _format: str
+    _pixels: str
+    _unit: Fraction
+    """Of the timestamps, in seconds."""
+    _options: dict[str, str]
+
+    def __init__(self, path: str | os.PathLike[str], *, fps: float = 25.0) -> None:
+        super().__init__(path)
+        self.fps = check_number("fps", fps, 0.001, 1000)
+        self._container: Any = None
+        self._shape: Any = None
+        self._last = -1
+
+    def _codec(self) -> str:
+        raise NotImplementedError
+
+    def _write(self, picture: Frame, time: float, pixels: str) -> None:
+        self._check_open()
+        stamp = round(Fraction(check_number("time", time, 0)) / self._unit)
+        if stamp <= self._last:
+            last = float(self._last * self._unit)
+            raise ParameterError(
+                f"time increases by {float(self._unit):.2g} s or more: {time:.6f} s after {last:.6f} s"
+            )
+        with self._closing_on_failure():
+            if self._container is None:
+                self._open(*picture.shape[1::-1])
+            frame = av.VideoFrame.from_ndarray(picture, format=pixels)
+            frame.pts, frame.time_base = stamp, self._unit
+            self._container.mux(self._stream.encode(frame))
+        self._last = stamp
+
+    def _open(self, width: int, height: int) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # "file:" keeps names such as "a:b.mp4" from being taken for a protocol.
+        self._container = av.open(f"file:{self.path}", "w", format=self._format)
+        rate = Fraction(self.fps).limit_denominator(1001) or Fraction(1, 1001)
+        self._stream = self._container.add_stream(self._codec(), rate=rate, options=self._options)
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, self._pixels
+        self._stream.codec_context.time_base = self._unit
+
+    @contextmanager
+    def _closing_on_failure(self) -> Iterator[None]:
+        try:
+            with naming(self.path):
+                yield
+        except OutputError:
+            container, self._container, self._is_closed = self._container, None, True
+            with suppress(OSError, ValueError, av.FFmpegError):  # the first failure is the one to tell
+                if container is not None:
+                    container.close()
+            raise
+
+    def close(self) -> None:
+        super().close()
+        if self._container is not None:
+            with self._closing_on_failure():
+                self._container.mux(self._stream.encode(None))
+                self._container.close()
+            self._container = None

@@ -1,0 +1,326 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from motionseg.apps import cli, segment_job
+from motionseg.apps.config import build_segmenter, parse_settings, segmenter_parameters
+from motionseg.core.errors import OutputError, ParameterError, SourceError
+from motionseg.io import VideoWriter, open_video, write_image
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.app, [str(a) for a in arguments])
+
+
+def frames(n=45, shape=(48, 96)):
+    """A wall; from frame 15 on a box crosses it."""
+    rng = np.random.default_rng(1)
+    wall = rng.integers(60, 160, (*shape, 3))
+    for i in range(n):
+        frame = wall + rng.normal(0, 2, wall.shape)
+        if i >= 15:
+            frame[10:34, 2 * i - 30 : 2 * i - 14] = (240, 20, 30)
+        yield frame.clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clip") / "walk.mp4"
+    with VideoWriter(path, fps=15) as video:
+        for i, frame in enumerate(frames()):
+            video.write(frame, i / 15)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pictures")
+    for i, frame in enumerate(frames(30)):
+        write_image(path / f"in{i + 1:06d}.png", frame)
+    return path
+
+
+def table(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# --- segment -----------------------------------------------------------------------------------
+
+
+def test_segment_writes_masks_tracks_and_summary(clip, tmp_path):
+    result = run("segment", clip, "-o", tmp_path / "out", "--overlay")
+    assert result.exit_code == 0, result.output
+    assert "45 frames" in result.stdout
+    out = tmp_path / "out"
+    masks = list(open_video(out / "masks", grey=True))
+    assert sorted(p.name for p in (out / "masks").iterdir()) == [f"{i:06d}.png" for i in range(45)]
+    assert set(np.unique([m.frame for m in masks])) <= {0, 127, 255}
+    assert (masks[-1].frame[12:32, 59:73] == 255).mean() > 0.9
+    rows = table(out / "tracks.csv")
+    assert list(rows[0]) == ["frame", "time", "id", "x0", "y0", "x1", "y1", "area", "score", "state"]
+    assert {row["state"] for row in rows} <= {"confirmed", "occluded"}
+    last = rows[-1]
+    assert (last["frame"], last["id"]) == ("44", rows[0]["id"])
+    assert float(last["time"]) == pytest.approx(44 / 15, abs=1e-3)
+    np.testing.assert_allclose([float(last[k]) for k in ("x0", "y0", "x1", "y1")], [58, 10, 74, 34], atol=3)
+    with open_video(out / "overlay.mp4") as overlay:
+        assert (overlay.width, overlay.height) == (96, 48)
+        assert sum(1 for _ in overlay) == 45
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["complete"] is True
+    assert summary["error"] is None
+    assert summary["frames"] == 45
+    assert summary["frames_per_second"] == pytest.approx(45 / summary["seconds"], rel=0.05)
+    assert summary["model"] == "gaussian_mixture"
+    assert summary["parameters"]["history"] == 500
+    assert summary["parameters"]["linker.max_gap"] == 1.0
+    assert {"motionseg", "numpy", "numba", "av"} <= summary["versions"].keys()
+    assert summary["files"] == ["masks", "overlay.mp4", "tracks.csv"]
+
+
+def test_json_is_one_object_and_nothing_else(clip, tmp_path):
+    result = run("segment", clip, "-o", tmp_path / "out", "--json", "--masks", "none")
+    assert json.loads(result.stdout) == json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert not (tmp_path / "out" / "masks").exists()
+
+
+def test_a_folder_of_pictures_part_of_it_small(folder, tmp_path):
+    result = run("segment", folder, "-o", tmp_path / "o", "--start", "0.2", "--end", "0.8", "--resize", "32", "--json")
+    summary = json.loads(result.stdout)
+    assert (summary["frames"], summary["width"], summary["height"]) == (15, 32, 16)
+    assert (tmp_path / "o" / "masks" / "000005.png").exists(), "masks bear the source's frame numbers"
+    assert not (tmp_path / "o" / "masks" / "000004.png").exists()
+
+
+def test_masks_as_a_lossless_video(clip, tmp_path):
+    assert run("segment", clip, "-o", tmp_path / "png").exit_code == 0
+    assert run("segment", clip, "-o", tmp_path / "video", "--masks", "video").exit_code == 0
+    pictures = [f.frame for f in open_video(tmp_path / "png" / "masks", grey=True)]
+    film = [f.frame for f in open_video(tmp_path / "video" / "masks.mkv", grey=True)]
+    np.testing.assert_array_equal(pictures, film)
+
+
+def test_model_and_settings(clip, tmp_path):
+    result = run("segment", clip, "-o", tmp_path / "o", "--model", "sigma_delta", "--set", "min_area=7",
+                 "--set", "linker.max_gap=0.5", "--set", "cleaner.gap=0", "--json")  # fmt: skip
+    summary = json.loads(result.stdout)
+    assert summary["model"] == "sigma_delta"
+    assert summary["parameters"]["min_area"] == 7
+    assert summary["parameters"]["linker.max_gap"] == 0.5
+    assert summary["parameters"]["cleaner.gap"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "mog3"], "there are: frame_difference"),
+        (["--set", "speed=3"], "history=500"),
+        (["--set", "history"], "key=value"),
+        (["--set", "history=0"], "at least 1"),
+        (["--set", "history=1", "--set", "history=2"], "twice"),
+        (["--set", "camera.x=1"], "camera"),
+        (["--masks", "gif"], "gif"),
+        (["--resume", "--overwrite"], "give one"),
+        (["--resume"], "no interrupted run"),
+    ],
+)
+def test_wrong_use_is_2_and_leaves_nothing(clip, tmp_path, arguments, message):
+    result = run("segment", clip, "-o", tmp_path / "out", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr.replace("\n", " ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_source_that_is_not_there_is_3_and_leaves_nothing(tmp_path):
+    result = run("segment", tmp_path / "no.mp4", "-o", tmp_path / "out", "--json")
+    assert result.exit_code == 3
+    assert "no.mp4" in json.loads(result.stdout)["error"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_source_that_breaks_off_is_3_and_keeps_what_was_read(folder, tmp_path):
+    for i, picture in enumerate(sorted(folder.iterdir())):
+        data = picture.read_bytes()
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / picture.name).write_bytes(data[:90] if i == 20 else data)
+    result = run("segment", tmp_path / "in", "-o", tmp_path / "out")
+    assert result.exit_code == 3
+    assert "in000021.png" in result.stderr
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["complete"], summary["frames"]) == (False, 20)
+    assert "in000021.png" in summary["error"]
+    assert len(list((tmp_path / "out" / "masks").iterdir())) == 20
+
+
+def test_a_folder_with_files_is_refused_unless_told(clip, tmp_path):
+    out = tmp_path / "out"
+    assert run("segment", clip, "-o", out).exit_code == 0
+    (out / "notes.txt").write_text("mine")
+    (out / "masks" / "000999.png").write_bytes(b"of an earlier, longer run")
+    before = sorted(p.name for p in out.rglob("*"))
+    result = run("segment", clip, "-o", out)
+    assert result.exit_code == 2
+    assert "--overwrite" in result.stderr
+    assert sorted(p.name for p in out.rglob("*")) == before
+    assert run("segment", clip, "-o", out, "--overwrite", "--end", "1").exit_code == 0
+    assert len(list((out / "masks").iterdir())) == 15
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_the_source_is_not_overwritten(clip, tmp_path):
+    out = tmp_path / "out"
+    assert run("segment", clip, "-o", out, "--overlay").exit_code == 0
+    for source in (out / "overlay.mp4", out / "masks"):
+        result = run("segment", source, "-o", out, "--overwrite")
+        assert result.exit_code == 2
+        assert "would be overwritten" in result.stderr
+    assert len(list((out / "masks").iterdir())) == 45
+
+
+def test_a_full_disk_is_4_and_says_so(clip, tmp_path, monkeypatch):
+    real = segment_job.MaskFolderWriter.write
+
+    def write(self, index, mask):
+        if index == 9:
+            raise OutputError(f"{self.path}: No space left on device")
+        real(self, index, mask)
+
+    monkeypatch.setattr(segment_job.MaskFolderWriter, "write", write)
+    result = run("segment", clip, "-o", tmp_path / "out")
+    assert result.exit_code == 4
+    assert "No space left" in result.stderr
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["frames"], summary["complete"]) == (9, False)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_readable_partial_result_that_goes_on(tmp_path, number):
+    """As a user does it: Ctrl-C in the middle, look at the result, go on; the end is as if nothing had happened."""
+    source, out, whole = tmp_path / "in", tmp_path / "out", tmp_path / "whole"
+    for i, frame in enumerate(frames(700, (48, 1440))):
+        write_image(source / f"{i:04d}.png", frame)
+    command = [sys.executable, "-m", "motionseg", "segment", str(source), "--overlay", "-o"]
+    process = subprocess.Popen([*command, str(out)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while len(list((out / "masks").glob("*.png"))) < 20 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "--resume" in err
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["complete"], summary["error"]) == (False, "interrupted")
+    n = summary["frames"]
+    assert 20 <= n < 700
+    assert len(list((out / "masks").iterdir())) == n
+    assert sum(1 for _ in open_video(out / "overlay.mp4")) == n
+    assert max(int(row["frame"]) for row in table(out / "tracks.csv")) < n
+
+    result = run("segment", source, "-o", out, "--resume", "--overlay", "--set", "history=5")
+    assert result.exit_code == 2
+    assert "parameters" in result.stderr
+    result = run("segment", source, "-o", out, "--resume", "--overlay", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert run("segment", source, "-o", whole, "--overlay").exit_code == 0
+    assert json.loads(result.stdout)["frames"] == 700
+    assert (out / "tracks.csv").read_text() == (whole / "tracks.csv").read_text()
+    for mask in (whole / "masks").iterdir():
+        assert (out / "masks" / mask.name).read_bytes() == mask.read_bytes()
+    assert sum(1 for _ in open_video(out / "overlay-2.mp4")) == 700 - n
+    assert not (out / "state.npz").exists()
+    assert run("segment", source, "-o", out, "--resume").exit_code == 2
+
+
+# --- the others --------------------------------------------------------------------------------
+
+
+def test_models_lists_all_with_their_facts():
+    listed = json.loads(run("models", "--json").stdout)["models"]
+    names = [row["name"] for row in listed]
+    assert {"gaussian_mixture", "knn", "opencv_gsoc", "kalman_iou"} <= set(names)
+    assert all(row["paper"] and row["speed"] and row["good_at"] for row in listed)
+    text = run("models").stdout
+    assert all(name in text for name in names)
+
+
+def test_demo_needs_no_data(tmp_path):
+    result = run("demo", "-o", tmp_path / "d", "--frames", "60", "--json")
+    assert result.exit_code == 0, result.stderr
+    summary = json.loads(result.stdout)
+    assert summary["frames"] == 60
+    assert summary["f_measure"] > 0.8
+    with open_video(tmp_path / "d" / "overlay.mp4") as video:
+        assert sum(1 for _ in video) == 60
+    assert (tmp_path / "d" / "contact_sheet.png").stat().st_size > 10_000
+
+
+def test_doctor_reports():
+    report = json.loads(run("doctor", "--json").stdout)
+    assert report["versions"]["motionseg"]
+    assert report["threads"] >= 1
+    assert report["opencv"]["wheels"]
+    assert "cache_folder" in report
+    text = run("doctor").stdout
+    assert "no problems found" in text or "problem:" in text
+
+
+def test_doctor_finds_rival_wheels(monkeypatch):
+    from importlib.metadata import PackageNotFoundError
+
+    from motionseg.apps import doctor
+
+    installed = {"opencv-python": "4.11", "opencv-contrib-python": "4.10"}
+
+    def version(name):
+        if name not in installed:
+            raise PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(doctor.importlib.metadata, "version", version)
+    problems = doctor.examine()["problems"]
+    assert any("opencv-python 4.11" in p and "pip uninstall" in p for p in problems)
+
+
+def test_version_and_help():
+    assert run("--version").stdout.startswith("motionseg ")
+    for command in ([], ["segment"], ["demo"]):
+        assert "--help" in run(*command, "--help").stdout
+
+
+# --- settings ----------------------------------------------------------------------------------
+
+
+def test_settings_become_values():
+    assert parse_settings(["a=1", "b=1.5", "c=TRUE", "d=none", "e= word ", "f=1e3"]) == {
+        "a": 1, "b": 1.5, "c": True, "d": None, "e": "word", "f": 1000.0,
+    }  # fmt: skip
+
+
+def test_what_is_set_is_what_is_reported():
+    segmenter = build_segmenter("knn", {"k": 3, "cleaner.speck": 5, "linker.min_hits": 2, "min_area": 9})
+    reported = segmenter_parameters(segmenter)
+    assert (reported["k"], reported["cleaner.speck"], reported["linker.min_hits"], reported["min_area"]) == (3, 5, 2, 9)
+    assert segmenter_parameters(build_segmenter("knn", reported)) == reported
+    with pytest.raises(ParameterError, match="linker has no parameter 'gap'"):
+        build_segmenter("knn", {"linker.gap": 3})
+
+
+def test_errors_have_their_codes():
+    codes = []
+    for error in (ParameterError("x"), SourceError("x", source="s"), OutputError("x"), KeyboardInterrupt()):
+        try:
+            with cli._errors(False):
+                raise error
+        except cli.typer.Exit as exit_:
+            codes.append(exit_.exit_code)
+    assert codes == [2, 3, 4, 130]
