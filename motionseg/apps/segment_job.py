@@ -172,7 +172,7 @@ class _Outputs:
 
     def __init__(self, stack: ExitStack, folder: Path, fps: float, masks: str, overlay: bool) -> None:
         enter = stack.enter_context
-        self._tracks = enter(TracksCsvWriter(folder / "tracks.csv"))
+        self._tracks = enter(TracksCsvWriter(folder / "tracks.csv", append=True))
         self._pictures = enter(MaskFolderWriter(folder / "masks")) if masks == "png" else None
         self._film = enter(MaskVideoWriter(_free(folder, "masks.mkv"), fps=fps)) if masks == "video" else None
         self._overlay = enter(VideoWriter(_free(folder, "overlay.mp4"), fps=fps)) if overlay else None

@@ -111,7 +111,8 @@ class BackgroundModel(Parametrized, ABC):
         learning_rate : float in [0, 1], optional
             Share of the new frame in what is known. 0 changes nothing at all; default: the model's own choice.
         known_foreground : bool (H, W), optional
-            Pixels that are foreground for sure: reported so, and not learned.
+            Pixels that are foreground for sure: reported so, and not learned (but by the first frame,
+            since a model has nothing else to start from).
 
         Returns
         -------
@@ -141,8 +142,16 @@ class BackgroundModel(Parametrized, ABC):
             self._require_supported("known_foreground")
             known_foreground = check_pixels(known_foreground, frame.shape[:2], "known_foreground")
         mask = np.zeros(frame.shape[:2], np.uint8)
-        if self._shape is not None or learning_rate != 0:
+        if self._shape is not None:
             self._learn(frame, mask, learning_rate, known_foreground)
+        elif learning_rate != 0:
+            try:
+                self._shape = frame.shape
+                self._start(frame)
+                self._learn(frame, mask, learning_rate, known_foreground)
+            except BaseException:
+                BackgroundModel.reset(self)  # as unborn as before
+                raise
         else:
             self._score = np.zeros(mask.shape, np.float32)
         if fgmask is not None:
@@ -152,9 +161,6 @@ class BackgroundModel(Parametrized, ABC):
     def _learn(
         self, frame: Frame, mask: Mask, learning_rate: float | None, known: npt.NDArray[np.bool_] | None
     ) -> None:
-        if self._shape is None:
-            self._shape = frame.shape
-            self._start(frame)
         if self._score is None or self._score.shape != mask.shape:
             self._score = np.zeros(mask.shape, np.float32)
         if known is None:

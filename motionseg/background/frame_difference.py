@@ -25,7 +25,6 @@ def _differences(start, stop, previous, pixels, luma, mask, limit, learn):
     n_channels = pixels.shape[0] // mask.shape[0]
     absolute = np.empty(3 * _TILE, np.uint8)
     blue, green, red = np.empty(_TILE, np.uint8), np.empty(_TILE, np.uint8), np.empty(_TILE, np.uint8)
-    high, low = np.empty(_TILE, np.uint16), np.empty(_TILE, np.uint16)
     for tile in range(start, stop):
         first = tile * _TILE
         n = min(_TILE, mask.shape[0] - first)
@@ -43,14 +42,9 @@ def _differences(start, stop, previous, pixels, luma, mask, limit, learn):
                 blue[i] = absolute[3 * i]
                 green[i] = absolute[3 * i + 1]
                 red[i] = absolute[3 * i + 2]
-            # cv2.cvtColor's (3735 B + 19235 G + 9798 R + 2**14) >> 15, bit for bit. The weights are
-            # split into high and low bytes so that every sum fits 16 bits: twice the lanes per vector.
-            for i in range(n):
-                high[i] = 14 * blue[i] + 75 * green[i] + 38 * red[i]
-            for i in range(n):
-                low[i] = 151 * blue[i] + 35 * green[i] + 70 * red[i]
-            for i in range(n):
-                out[i] = np.uint16(high[i] + np.uint16(low[i] >> 8) + 64) >> 7
+            for i in range(n):  # cv2.cvtColor's rounding, bit for bit
+                b, g, r = np.int32(blue[i]), np.int32(green[i]), np.int32(red[i])
+                out[i] = np.uint8((3735 * b + 19235 * g + 9798 * r + 16384) >> 15)
         else:
             for i in range(n):
                 out[i] = absolute[i]

@@ -57,7 +57,7 @@ class OpenCVLSBP(OpenCVModel):
     """
 
     info = ModelInfo(
-        paper="Guo, Xu, Qiang 2016, Background subtraction using local SVD binary pattern, doi:10.1109/CVPRW.2016.148",
+        paper="Guo, Xu, Qiang 2016, Background subtraction using local SVD binary pattern, CVPRW",
         speed="slow",
         good_at="changes of light in short recordings",
         notice="Random sample replacement with spatial propagation is patented for ViBe (EP2015252B1, US8009918B2) "

@@ -248,7 +248,9 @@ class _Converter:
 
     def _reformat(self, frame: Any, pixels: str) -> Frame:
         # "POINT": nothing is scaled, and PyAV's default interpolation would blur pictures of 10 bits.
-        return self._reformatter.reformat(frame, format=pixels, interpolation="POINT").to_ndarray()
+        converted = self._reformatter.reformat(frame, format=pixels, interpolation="POINT")
+        array = converted.to_ndarray()
+        return array.copy() if converted is frame else array  # else the decoder may go on using the same memory
 
 
 def _upright(frame: Any) -> Callable[[Frame], Frame]:

@@ -205,14 +205,17 @@ class TracksCsvWriter(Writer):
     ----------
     path : path
         The .csv file; made (with its folder) by the first write, an old one is replaced.
+    append : bool
+        Write behind the rows of an old file instead.
 
     Notes
     -----
     Every frame's rows reach the system at once, so that a killed process leaves whole lines.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:
         super().__init__(path)
+        self._append = append
         self._file: Any = None
 
     def write(self, index: int, tracks: Tracks) -> None:
@@ -235,8 +238,9 @@ class TracksCsvWriter(Writer):
         with naming(self.path):
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("wb", buffering=0)
-                rows.insert(0, "frame,time,id,x0,y0,x1,y1,area,score,state\n")
+                self._file = self.path.open("ab" if self._append else "wb", buffering=0)
+                if not self._file.tell():
+                    rows.insert(0, "frame,time,id,x0,y0,x1,y1,area,score,state\n")
             _write_all(self._file, "".join(rows).encode())
 
     def close(self) -> None:

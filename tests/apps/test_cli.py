@@ -21,13 +21,13 @@ def run(*arguments):
 
 
 def frames(n=45, shape=(48, 96)):
-    """A wall; from frame 15 on a box crosses it."""
+    """A wall; from frame 20 on a box crosses it."""
     rng = np.random.default_rng(1)
-    wall = rng.integers(60, 160, (*shape, 3))
+    wall = np.kron(rng.integers(60, 160, (shape[0] // 8, shape[1] // 8, 3)), np.ones((8, 8, 1)))
     for i in range(n):
         frame = wall + rng.normal(0, 2, wall.shape)
-        if i >= 15:
-            frame[10:34, 2 * i - 30 : 2 * i - 14] = (240, 20, 30)
+        if i >= 20:
+            frame[10:34, 3 * i - 60 : 3 * i - 44] = (240, 20, 30)
         yield frame.clip(0, 255).astype(np.uint8)
 
 
@@ -43,7 +43,7 @@ def clip(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("pictures")
-    for i, frame in enumerate(frames(30)):
+    for i, frame in enumerate(frames()):
         write_image(path / f"in{i + 1:06d}.png", frame)
     return path
 
@@ -56,22 +56,22 @@ def table(path):
 # --- segment -----------------------------------------------------------------------------------
 
 
-def test_segment_writes_masks_tracks_and_summary(clip, tmp_path):
-    result = run("segment", clip, "-o", tmp_path / "out", "--overlay")
+def test_segment_writes_masks_tracks_and_summary(folder, tmp_path):
+    result = run("segment", folder, "-o", tmp_path / "out", "--overlay")
     assert result.exit_code == 0, result.output
     assert "45 frames" in result.stdout
     out = tmp_path / "out"
     masks = list(open_video(out / "masks", grey=True))
     assert sorted(p.name for p in (out / "masks").iterdir()) == [f"{i:06d}.png" for i in range(45)]
     assert set(np.unique([m.frame for m in masks])) <= {0, 127, 255}
-    assert (masks[-1].frame[12:32, 59:73] == 255).mean() > 0.9
+    assert (masks[-1].frame[12:32, 73:87] == 255).mean() > 0.9
     rows = table(out / "tracks.csv")
     assert list(rows[0]) == ["frame", "time", "id", "x0", "y0", "x1", "y1", "area", "score", "state"]
     assert {row["state"] for row in rows} <= {"confirmed", "occluded"}
     last = rows[-1]
     assert (last["frame"], last["id"]) == ("44", rows[0]["id"])
-    assert float(last["time"]) == pytest.approx(44 / 15, abs=1e-3)
-    np.testing.assert_allclose([float(last[k]) for k in ("x0", "y0", "x1", "y1")], [58, 10, 74, 34], atol=3)
+    assert float(last["time"]) == pytest.approx(44 / 25, abs=1e-3)
+    np.testing.assert_allclose([float(last[k]) for k in ("x0", "y0", "x1", "y1")], [72, 10, 88, 34], atol=3)
     with open_video(out / "overlay.mp4") as overlay:
         assert (overlay.width, overlay.height) == (96, 48)
         assert sum(1 for _ in overlay) == 45
@@ -207,7 +207,7 @@ def test_a_full_disk_is_4_and_says_so(clip, tmp_path, monkeypatch):
 def test_a_signal_leaves_a_readable_partial_result_that_goes_on(tmp_path, number):
     """As a user does it: Ctrl-C in the middle, look at the result, go on; the end is as if nothing had happened."""
     source, out, whole = tmp_path / "in", tmp_path / "out", tmp_path / "whole"
-    for i, frame in enumerate(frames(700, (48, 1440))):
+    for i, frame in enumerate(frames(700, (48, 2160))):
         write_image(source / f"{i:04d}.png", frame)
     command = [sys.executable, "-m", "motionseg", "segment", str(source), "--overlay", "-o"]
     process = subprocess.Popen([*command, str(out)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
