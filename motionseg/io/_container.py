@@ -247,7 +247,7 @@ class _Converter:
         return luma.copy() if is_full else cv2.LUT(luma, _FULL_RANGE)
 
     def _reformat(self, frame: Any, pixels: str) -> Frame:
-        # "POINT": nothing is scaled, and PyAV's default interpolation would blur pictures of 10 bits.
+        # "POINT": nothing is scaled, and PyAV's default interpolation would blur the colours of 10-bit pictures.
         converted = self._reformatter.reformat(frame, format=pixels, interpolation="POINT")
         array = converted.to_ndarray()
         return array.copy() if converted is frame else array  # else the decoder may go on using the same memory

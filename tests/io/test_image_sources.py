@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from motionseg.core.errors import SourceError
-from motionseg.io import open_video, read_image
+from motionseg.io import images, open_video, read_image
 from motionseg.io.images import IMAGE_SUFFIXES, natural_key
 
 
@@ -114,6 +114,17 @@ def test_a_cut_image_is_no_image(tmp_path, frames, suffix, share):
         read_image(path)
     path.write_bytes(data)
     assert read_image(path).shape == (64, 64, 3)
+
+
+def test_a_cut_jpeg_is_known_without_the_decoder():  # OpenCV 4 would give it, grey from there on
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = cv2.imencode(".jpg", noise)[1].tobytes()
+    thumbnail = b"\xff\xd8 small \xff\xda small \xff\xd9"
+    with_thumbnail = data[:20] + thumbnail + data[20:]
+    for whole in (data, data + b"trailing bytes", with_thumbnail):
+        assert not images._is_cut_jpeg(whole)
+    for cut in (data[:-2], data[: len(data) // 2], with_thumbnail[:-100]):
+        assert images._is_cut_jpeg(cut)
 
 
 @pytest.mark.data

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from motionseg.core.errors import ParameterError, SourceError
 from motionseg.io import VideoFrame, VideoReader, images, open_video
-from motionseg.io._container import _Clock, _upright
+from motionseg.io._container import _Clock, _Converter, _Decoder, _upright
 from motionseg.io._source import Picture, Source
 
 
@@ -109,6 +109,18 @@ def test_times_are_those_of_ffprobe(data_root, name):
         assert [f.time for f in video] == pytest.approx(expected, abs=2e-6)
 
 
+def test_streams_that_appear_on_the_way_do_not_matter(make_video, frames):
+    def demux():
+        yield from container.demux()
+        raise IndexError("list index out of range")  # as PyAV does at the end of such a file
+
+    with av.open(str(make_video("a.mkv", frames))) as container:
+        late = SimpleNamespace(format=container.format, duration=container.duration, demux=demux)
+        decoder = _Decoder(late, container.streams.video[0])
+        assert len(list(decoder)) == 12
+        assert decoder.failure is None
+
+
 def test_start_and_end_keep_the_index(make_video, frames):
     path = make_video("a.mkv", frames)
     with open_video(path, start=0.12, end=0.28) as video:
@@ -185,6 +197,24 @@ def test_more_bits_and_other_samplings_come_as_8_bit_bgr(make_video, frames, pix
             assert abs(grey.astype(int) - truth)[inside].max() <= 3
             if pixels != "gray16le":
                 assert abs(color.astype(int) - written)[inside].max() <= 6
+
+
+def test_pictures_of_10_bits_stay_sharp(make_video):
+    colors = np.random.default_rng(0).integers(60, 196, (16, 24, 3), dtype=np.uint8)
+    blocks = colors.repeat(2, axis=0).repeat(2, axis=1)  # as large as pixels of colour are in 4:2:0
+    (deep,) = open_video(make_video("deep.mkv", [blocks], pixels="yuv420p10le"))
+    (flat,) = open_video(make_video("flat.mkv", [blocks], pixels="yuv420p"))
+    assert abs(deep.frame.astype(int) - flat.frame).mean() < 8
+
+
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("pixels", ["bgr24", "gray", "yuv420p", "yuvj420p"])
+def test_arrays_do_not_share_the_memory_of_the_decoder(frames, pixels, grey):
+    frame = av.VideoFrame.from_ndarray(frames[1], format="bgr24").reformat(format=pixels)
+    before = [bytes(plane) for plane in frame.planes]
+    array = _Converter("a", grey=grey).array(frame)
+    array[:] = 7
+    assert [bytes(plane) for plane in frame.planes] == before
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, -90])

@@ -155,6 +155,16 @@ def test_tracks_csv(tmp_path, tracks):
         writer.write(32, tracks)
 
 
+def test_tracks_csv_goes_on_with_an_old_file(tmp_path, tracks):
+    path = tmp_path / "tracks.csv"
+    for index in range(3):
+        with TracksCsvWriter(path, append=True) as writer:
+            writer.write(index, tracks)
+    lines = path.read_text().splitlines()
+    assert lines[0].startswith("frame,")
+    assert [line.split(",")[0] for line in lines[1:]] == ["0", "0", "1", "1", "2", "2"]
+
+
 def test_write_json(tmp_path):
     path = tmp_path / "new" / "a.json"
     value = {"a": np.float32(0.5), "b": np.arange(3), 3: (1, None, True, "ä"), "nan": [float("nan"), np.inf]}
