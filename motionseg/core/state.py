@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import uuid
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from motionseg.core.errors import OutputError, StateError
 
-__all__ = ["read_state", "write_state"]
+__all__ = ["read_state", "replacing", "write_state"]
 
 _HEAD = "__head__"
 _FORMAT = 1
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` when the block ends well, and leaves no trace when it does not.
+
+    Raises
+    ------
+    OSError
+        As the system says; an older file at `path` is untouched.
+    """
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_state(path: str | os.PathLike[str], arrays: Mapping[str, npt.NDArray[Any]], head: Mapping[str, Any]) -> None:
@@ -45,19 +64,13 @@ def write_state(path: str | os.PathLike[str], arrays: Mapping[str, npt.NDArray[A
         if np.asarray(array).dtype.hasobject:
             raise StateError(f"state array {name!r} holds Python objects, which are not saved")
     text = json.dumps({"format": _FORMAT, **head}, sort_keys=True)
-    temporary: str | None = None
     try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-            temporary = file.name
+        with replacing(target) as file:
             np.savez(file, **{_HEAD: np.frombuffer(text.encode(), np.uint8)}, **arrays)  # type: ignore[arg-type]
             file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
+            os.fsync(file.fileno())  # a state is for after the power has failed
     except OSError as error:
         raise OutputError(f"{target}: the state was not saved: {error}") from error
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
 
 
 def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -14,6 +13,7 @@ import av
 
 from motionseg.core.checks import check_number
 from motionseg.core.errors import OutputError, ParameterError
+from motionseg.core.state import replacing
 from motionseg.core.types import Frame
 
 __all__ = ["FFmpegWriter", "Writer", "naming", "write_whole"]
@@ -33,14 +33,10 @@ def naming(path: Path) -> Iterator[None]:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file, making its folder; an old file stays until the new one is whole. Raises OutputError."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as file:
+            file.write(data)
 
 
 class Writer:
