@@ -1,8 +1,9 @@
 """Writers: what is written can be read again; what cannot be written is told."""
 
-from __future__ import io
+from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import subprocess
