@@ -120,27 +120,35 @@ def _is_common(x, samples, t, i, k, limit):
 
 
 @kernel
-def _is_shadow(x, samples, t, i, k, threshold, tau):
-    """Whether pixel i is a darkened version of at least k background samples (Prati et al. 2003)."""
-    found = 0
+def _count_shadows(x, samples, t, farthest, limit, k, threshold, tau, darker):
+    """darker (T) <- of how many background samples each foreground pixel is a darkened version (Prati et al. 2003).
+
+    All pixels of the tile at once; stops when each foreground pixel has k.
+    """
+    one, zero = np.int16(1), np.int16(0)
+    for i in range(_TILE):
+        darker[i] = zero if farthest[i] >= limit else np.int16(k)
     for which in range(samples.shape[0]):
         sample = samples[which, t]
-        if sample[x.shape[0] + i] != _BACKGROUND:
-            continue
-        dot, norm = np.int64(0), np.int64(0)
-        for c in range(i, x.shape[0], _TILE):
-            dot += np.int64(x[c]) * np.int64(sample[c])
-            norm += np.int64(sample[c]) * np.int64(sample[c])
-        if norm > 0 and dot <= norm and dot >= tau * norm:
-            a, d2 = dot / norm, 0.0
-            for c in range(i, x.shape[0], _TILE):
-                d = a * sample[c] - x[c]
-                d2 += d * d
-            if d2 < threshold * a * a:
-                found += 1
-                if found == k:
-                    return True
-    return False
+        if x.shape[0] == 3 * _TILE:
+            for i in range(_TILE):
+                b, g, r = np.float32(x[i]), np.float32(x[_TILE + i]), np.float32(x[2 * _TILE + i])
+                sb, sg, sr = np.float32(sample[i]), np.float32(sample[_TILE + i]), np.float32(sample[2 * _TILE + i])
+                dot, norm = b * sb + g * sg + r * sr, sb * sb + sg * sg + sr * sr
+                a = dot / norm  # not a number where the sample is black: every comparison with it is false
+                b, g, r = a * sb - b, a * sg - g, a * sr - r
+                is_dark = (dot <= norm) & (dot >= tau * norm) & (b * b + g * g + r * r < threshold * a * a)
+                darker[i] += one if is_dark & (sample[3 * _TILE + i] == _BACKGROUND) else zero
+        else:
+            for i in range(_TILE):
+                value, known = np.float32(x[i]), np.float32(sample[i])
+                is_dark = (value <= known) & (value >= tau * known) & (value > 0)
+                darker[i] += one if is_dark & (sample[_TILE + i] == _BACKGROUND) else zero
+        fewest = np.int16(k)
+        for i in range(_TILE):
+            fewest = min(fewest, darker[i])
+        if fewest >= k:
+            break
 
 
 @kernel
@@ -219,7 +227,7 @@ def _step(start, stop, samples, pixels, mask, score, schedule, k, limit, thresho
     """Tiles start .. stop: classify `pixels` into `mask` and `score` (flat), and learn."""
     n_channels = pixels.shape[0] // mask.shape[0]
     x, flags = np.zeros(n_channels * _TILE, np.uint8), np.empty(_TILE, np.uint8)
-    d2, best = np.empty(_TILE, np.uint16), np.empty(k * _TILE, np.uint16)
+    d2, best, darker = np.empty(_TILE, np.uint16), np.empty(k * _TILE, np.uint16), np.empty(_TILE, np.int16)
     due, past = np.empty((3, _TILE), np.uint8), np.empty((3, _TILE), np.uint8)
     farthest, half, least = best[(k - 1) * _TILE :], np.float32(0.5), np.float32(limit)
     for t in range(start, stop):
@@ -234,8 +242,9 @@ def _step(start, stop, samples, pixels, mask, score, schedule, k, limit, thresho
             decision[i] = FOREGROUND if farthest[i] >= limit else 0
             n_foreground += np.uint32(farthest[i] >= limit)
         if shadows and n_foreground > 0:
+            _count_shadows(x, samples, t, farthest, limit, k, threshold, tau, darker)
             for i in range(n):
-                if decision[i] != 0 and _is_shadow(x, samples, t, i, k, threshold, tau):
+                if decision[i] != 0 and darker[i] >= k:
                     decision[i] = SHADOW
                     scores[i] *= half
         if learn:
@@ -394,7 +403,8 @@ class KNN(BackgroundModel):
         samples = self._samples.reshape(*self._samples.shape[:2], -1)
         arrays = (samples, frame.reshape(-1), mask.reshape(-1), score.reshape(-1), self._turns())
         limit = np.uint16(math.ceil(self.threshold))
-        numbers = (self.k, limit, self.threshold, self.shadow_threshold, self.detect_shadows, learn)
+        threshold, tau = np.float32(self.threshold), np.float32(self.shadow_threshold)
+        numbers = (self.k, limit, threshold, tau, self.detect_shadows, learn)
         run_strips(_step, samples.shape[1], *arrays, *numbers, pixels_per_unit=_TILE)
         if learn:
             self._schedule[:, 1] += 1
