@@ -30,6 +30,7 @@ from motionseg.background import KNN, FrameDifference, GaussianMixture, SigmaDel
 
 Frames = list[np.ndarray]
 Row = dict[str, Any]
+KINDS = ("quiet", "busy", "swaying")
 SIZES = "320x240,640x480,1280x720,1920x1080"
 
 
@@ -37,17 +38,23 @@ SIZES = "320x240,640x480,1280x720,1920x1080"
 
 
 def footage(kind: str, width: int, height: int, n: int, seed: int = 0) -> Frames:
-    """`n` BGR frames: 'quiet' (sensor noise of 1.5 levels, one walker) or 'busy' (noise of 6, a quarter moves)."""
+    """`n` BGR frames of one kind.
+
+    'quiet': sensor noise of 1.5 grey levels and one walker. 'busy': noise of 6, and two fifths of the picture
+    covered by things that move. 'swaying': noise of 3, and a finely textured background that never holds still.
+    """
     rng = np.random.default_rng(seed)
     coarse = rng.uniform(40, 200, (height // 16 + 2, width // 16 + 2, 3)).astype(np.float32)
     wall = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    objects, sigma = (1, 1.5) if kind == "quiet" else (24, 6.0)
-    side = width // 16 if kind == "quiet" else width // 8
+    objects, sigma, share = {"quiet": (1, 1.5, 16), "busy": (24, 6.0, 8), "swaying": (1, 3.0, 16)}[kind]
+    side = width // share
+    if kind == "swaying":
+        wall += cv2.GaussianBlur(rng.normal(0, 90, wall.shape).astype(np.float32), (0, 0), 1.5)
     places, steps = rng.uniform(0, 1, (objects, 2)), rng.uniform(-0.02, 0.02, (objects, 2))
     skins = rng.uniform(0, 255, (objects, side, side, 3)).astype(np.float32)
     frames = []
     for i in range(n):
-        frame = wall.copy()
+        frame = np.roll(wall, round(2.5 * np.sin(i)), axis=1) if kind == "swaying" else wall.copy()
         for place, step, skin in zip(places, steps, skins, strict=True):
             x, y = ((place + i * step) % 1 * (width - side, height - side)).astype(int)
             frame[y : y + side, x : x + side] = skin
@@ -123,7 +130,7 @@ def say(row: Row) -> Row:
 def mixture(args: argparse.Namespace) -> Iterable[Row]:
     """GaussianMixture against cv2 MOG2 with the same parameters."""
     for width, height in sizes_of(args.sizes):
-        for kind in ("quiet", "busy"):
+        for kind in KINDS:
             frames = footage(kind, width, height, args.frames)
             for n in args.threads:
                 set_threads(n)
@@ -135,7 +142,7 @@ def mixture(args: argparse.Namespace) -> Iterable[Row]:
 def knn(args: argparse.Namespace) -> Iterable[Row]:
     """KNN against cv2 KNN with the same parameters."""
     for width, height in sizes_of(args.sizes):
-        for kind in ("quiet", "busy"):
+        for kind in KINDS:
             frames = footage(kind, width, height, args.frames)
             for n in args.threads:
                 set_threads(n)

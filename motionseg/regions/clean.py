@@ -8,6 +8,7 @@ import numpy as np
 from motionseg.core.checks import check_integer, check_mask
 from motionseg.core.params import Parametrized
 from motionseg.core.types import BACKGROUND, FOREGROUND, Mask
+from motionseg.regions.components import hole_area
 
 __all__ = ["MaskCleaner"]
 
@@ -82,8 +83,5 @@ class MaskCleaner(Parametrized):
         # walked, which in a mask that is mostly background is far cheaper than labelling the rest.
         contours, hierarchy = cv2.findContours(foreground, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         for i, contour in enumerate(contours):
-            if hierarchy[0][i][3] < 0:
-                continue
-            # The contour runs on the foreground pixels around the hole; Pick's theorem counts those within.
-            if cv2.contourArea(contour) - len(contour) / 2 + 1 <= self.max_hole:
+            if hierarchy[0][i][3] >= 0 and hole_area(contour) <= self.max_hole:
                 cv2.drawContours(foreground, contours, i, FOREGROUND, cv2.FILLED)
