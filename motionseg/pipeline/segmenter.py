@@ -161,4 +161,4 @@ def _part(state: dict[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDAr
 
 
 def _drop_unlabelled(mask: Mask, labels: npt.NDArray[np.int32]) -> None:
-    np.copyto(mask, BACKGROUND, where=(mask == FOREGROUND) & (labels == 0))  # a tenth of the time of indexing
+    mask[(mask == FOREGROUND) & (labels == 0)] = BACKGROUND
