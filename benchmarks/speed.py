@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -327,6 +328,20 @@ FIGURES: dict[str, Callable[[argparse.Namespace], Iterable[Row]]] = {
 }
 
 
+def _command() -> str:
+    """The command line, without the folders, which differ from machine to machine."""
+    secret = {"--data": "DIR", "--peer-python": "PYTHON"}
+    pairs = zip(["", *sys.argv[1:]], sys.argv[1:], strict=False)
+    return " ".join(["python benchmarks/speed.py", *(secret.get(before, word) for before, word in pairs)])
+
+
+def _machine() -> Row:
+    """Processor, cores and versions."""
+    doctor = subprocess.run([sys.executable, "-m", "motionseg", "doctor", "--json"], capture_output=True, check=True)
+    facts = json.loads(doctor.stdout)
+    return {key: facts[key] for key in ("processor", "cores", "versions")} | {"system": platform.system()}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is asked for; print rows as they come; write them all to --out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -343,14 +358,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in FIGURES if "all" in args.figures else args.figures:
         rows += FIGURES[name](args)
         if args.out:
-            doctor = subprocess.run(
-                [sys.executable, "-m", "motionseg", "doctor", "--json"], capture_output=True, check=True
-            )
-            facts = json.loads(doctor.stdout)
-            machine = {key: facts[key] for key in ("processor", "cores", "platform", "versions")}
-            # folders differ from machine to machine, and are nobody's business
-            shown = [a if i and not os.path.isabs(a) else Path(a).name for i, a in enumerate(sys.argv)]
-            report = {"command": " ".join(["python", *shown]), "date": time.strftime("%Y-%m-%d"), "machine": machine}
+            report = {"command": _command(), "date": time.strftime("%Y-%m-%d"), "machine": _machine()}
             args.out.write_text(json.dumps({**report, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 
