@@ -128,30 +128,6 @@ def say(row: Row) -> Row:
 # --- the figures -------------------------------------------------------------------------------
 
 
-def mixture(args: argparse.Namespace) -> Iterable[Row]:
-    """GaussianMixture against cv2 MOG2 with the same parameters."""
-    for width, height in sizes_of(args.sizes):
-        for kind in KINDS:
-            frames = footage(kind, width, height, args.frames)
-            for n in args.threads:
-                set_threads(n)
-                theirs = cv2.createBackgroundSubtractorMOG2()
-                facts = {"size": f"{width}x{height}", "footage": kind, "threads": n}
-                yield compare("gaussian_mixture / cv2 MOG2", GaussianMixture(), theirs, frames, args.rounds, **facts)
-
-
-def knn(args: argparse.Namespace) -> Iterable[Row]:
-    """KNN against cv2 KNN with the same parameters."""
-    for width, height in sizes_of(args.sizes):
-        for kind in KINDS:
-            frames = footage(kind, width, height, args.frames)
-            for n in args.threads:
-                set_threads(n)
-                theirs = cv2.createBackgroundSubtractorKNN()
-                facts = {"size": f"{width}x{height}", "footage": kind, "threads": n}
-                yield compare("knn / cv2 KNN", KNN(), theirs, frames, args.rounds, **facts)
-
-
 class _Difference:
     """What one writes with cv2 instead of FrameDifference."""
 
@@ -164,14 +140,31 @@ class _Difference:
         return cv2.threshold(grey, 25, 255, cv2.THRESH_BINARY)[1]
 
 
+def mixture(args: argparse.Namespace) -> Iterable[Row]:
+    """GaussianMixture against cv2 MOG2 with the same parameters."""
+    return _against_cv2(args, "gaussian_mixture / cv2 MOG2", GaussianMixture, cv2.createBackgroundSubtractorMOG2, KINDS)
+
+
+def knn(args: argparse.Namespace) -> Iterable[Row]:
+    """KNN against cv2 KNN with the same parameters."""
+    return _against_cv2(args, "knn / cv2 KNN", KNN, cv2.createBackgroundSubtractorKNN, KINDS)
+
+
 def frame_difference(args: argparse.Namespace) -> Iterable[Row]:
     """FrameDifference against cv2.absdiff, cvtColor and threshold."""
+    return _against_cv2(args, "frame_difference / cv2", FrameDifference, _Difference, ("busy",))
+
+
+def _against_cv2(
+    args: argparse.Namespace, name: str, ours: Callable[[], Any], theirs: Callable[[], Any], kinds: Iterable[str]
+) -> Iterable[Row]:
     for width, height in sizes_of(args.sizes):
-        frames = footage("busy", width, height, args.frames)
-        for n in args.threads:
-            set_threads(n)
-            facts = {"size": f"{width}x{height}", "footage": "busy", "threads": n}
-            yield compare("frame_difference / cv2", FrameDifference(), _Difference(), frames, args.rounds, **facts)
+        for kind in kinds:
+            frames = footage(kind, width, height, args.frames)
+            for n in args.threads:
+                set_threads(n)
+                facts = {"size": f"{width}x{height}", "footage": kind, "threads": n}
+                yield compare(name, ours(), theirs(), frames, args.rounds, **facts)
 
 
 class _Peer:
