@@ -30,7 +30,7 @@ def data_root(request: pytest.FixtureRequest) -> Path:
     """The folder of the real sequences; without it the test is skipped."""
     root = request.config.getoption("--motionseg-data")
     if not root:
-        pytest.skip("no real data: give --motionseg-data DIR or set MOTIONSEG_DATA")
+        pytest.skip("no real data: give --motionseg-data=DIR or set MOTIONSEG_DATA")
     if not Path(root).is_dir():
         pytest.fail(f"--motionseg-data: {root} is not a folder")
     return Path(root).resolve()

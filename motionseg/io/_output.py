@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import av
 
@@ -72,6 +72,7 @@ class FFmpegWriter(Writer):
     _unit: Fraction
     """Of the timestamps, in seconds."""
     _options: dict[str, str]
+    _container_options: ClassVar[dict[str, str]] = {}
 
     def __init__(self, path: str | os.PathLike[str], *, fps: float = 25.0) -> None:
         super().__init__(path)
@@ -102,7 +103,7 @@ class FFmpegWriter(Writer):
     def _open(self, width: int, height: int) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # "file:" keeps names such as "a:b.mp4" from being taken for a protocol.
-        self._container = av.open(f"file:{self.path}", "w", format=self._format)
+        self._container = av.open(f"file:{self.path}", "w", format=self._format, options=self._container_options)
         rate = Fraction(self.fps).limit_denominator(1001) or Fraction(1, 1001)
         self._stream = self._container.add_stream(self._codec(), rate=rate, options=self._options)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, self._pixels

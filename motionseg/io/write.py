@@ -171,11 +171,14 @@ class VideoWriter(FFmpegWriter):
 
     Notes
     -----
-    Not lossless. Odd widths and heights get one more column or row, a copy of the last.
+    Not lossless. Odd widths and heights get one more column or row, a copy of the last. A process that is killed
+    leaves a file of all but the last two seconds or so (FFmpeg 7.1 and newer).
     """
 
     _format, _pixels, _unit = "mp4", "yuv420p", Fraction(1, 60000)  # MPEG-4 part 2 has 16 bits for the denominator
-    _options = {"preset": "veryfast", "crf": "23", "bf": "0"}  # noqa: RUF012 - never changed
+    _options = {"preset": "veryfast", "crf": "23", "bf": "0", "g": "50"}  # noqa: RUF012 - never changed
+    # In fragments until it is finished, so that a killed process or a full disk leaves a file that can be read.
+    _container_options = {"movflags": "hybrid_fragmented"} if av.library_versions["libavformat"] >= (61, 7) else {}
 
     def _codec(self) -> str:
         return "libx264" if "libx264" in av.codecs_available else "mpeg4"

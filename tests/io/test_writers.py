@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from motionseg.core.errors import FrameError, OutputError, ParameterError
+from motionseg.core.errors import FrameError, OutputError, ParameterError, SourceError
 from motionseg.core.types import Tracks
 from motionseg.io import (
     MaskFolderWriter,
@@ -320,3 +320,24 @@ def test_the_rate_is_checked(tmp_path, kind):
         with pytest.raises(ParameterError, match="fps"):
             kind(tmp_path / "a.mp4", fps=fps)
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.skipif(not VideoWriter._container_options, reason="FFmpeg before 7.1 cannot")
+def test_a_killed_process_leaves_a_video_that_can_be_read(tmp_path):
+    code = f"""
+import os, numpy as np
+from motionseg.io import VideoWriter
+rng, writer = np.random.default_rng(0), VideoWriter({str(tmp_path / "a.mp4")!r})
+for i in range(300):
+    writer.write(rng.integers(0, 256, (64, 96, 3), np.uint8), i / 25)
+os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 9
+    n = 0
+    with open_video(tmp_path / "a.mp4") as video:
+        try:
+            for _ in video:
+                n += 1
+        except SourceError:
+            pass
+    assert n > 150
