@@ -147,12 +147,13 @@ def demo(
 def models(json_: Json = False) -> None:
     """List every model: its paper, how fast it is, what it is good at."""
     from motionseg.core import catalog
+    from motionseg.core.params import signature_defaults
 
     rows = []
     for room in ("background", "track"):
         for name in catalog.names(room):
             cls = catalog.find(room, name)
-            rows.append({"room": room, "name": name, **vars(cls.info), "parameters": cls().params()})
+            rows.append({"room": room, "name": name, **vars(cls.info), "parameters": signature_defaults(cls)})
     if json_:
         print(json.dumps({"models": rows}))
         return

@@ -25,6 +25,8 @@ _TEXT_AS_PICTURES = "tty"  # the name of FFmpeg's demuxer that draws any .txt fi
 _LUMA_FIRST = frozenset({"gray", "nv12", "nv21"}) | {
     f"yuv{range_}{sampling}p" for range_ in ("", "j") for sampling in (410, 411, 420, 422, 440, 444)
 }
+# Titles in a wrong encoding are no reason to refuse a video; from PyAV 19 on they are none by themselves.
+_TOLERANT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _JPEG_RANGE = 2  # AVCOL_RANGE_JPEG
 # Luma is stored as 16..235 in most videos; grey frames are to have the full range, as those of images.
 _FULL_RANGE = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
@@ -71,7 +73,7 @@ def _open(
     address: str, *, name: str, timeout: float | None, live: bool | None, grey: bool, fps: float, **how: Any
 ) -> Source:
     try:
-        container = av.open(address, timeout=timeout, metadata_errors="replace", **how)
+        container = av.open(address, timeout=timeout, **_TOLERANT, **how)
     except (av.FFmpegError, OSError, ValueError) as error:
         # Not chained: FFmpeg's error holds the whole address, and so the password.
         raise SourceError(f"cannot be opened: {_reason(error, timeout)}", source=name) from None

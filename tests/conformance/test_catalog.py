@@ -1,16 +1,19 @@
 """Every catalogued algorithm keeps every promise of its room."""
 
+import cv2
 import pytest
 
 from motionseg.core import catalog
 from motionseg.testing import BACKGROUND_CHECKS, LINKER_CHECKS
 
 SLOW = {"opencv_lsbp", "opencv_gsoc"}
+CONTRIB = {"opencv_cnt", "opencv_gmg", "opencv_gsoc", "opencv_lsbp", "opencv_mog"}
+needs_contrib = pytest.mark.skipif(not hasattr(cv2, "bgsegm"), reason="OpenCV without its contrib modules")
 
 
 def case(name, check):
     slow = name in SLOW and check.__name__ == "_check_memory_bounded"
-    marks = [pytest.mark.slow] if slow else []
+    marks = [pytest.mark.slow] * slow + [needs_contrib] * (name in CONTRIB)
     return pytest.param(name, check, id=f"{name}-{check.__name__.removeprefix('_check_')}", marks=marks)
 
 
