@@ -84,4 +84,4 @@ class MaskCleaner(Parametrized):
         contours, hierarchy = cv2.findContours(foreground, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         for i, contour in enumerate(contours):
             if hierarchy[0][i][3] >= 0 and hole_area(contour) <= self.max_hole:
-                cv2.drawContours(foreground, contours, i, FOREGROUND, cv2.FILLED)
+                cv2.drawContours(foreground, [contour], 0, FOREGROUND, cv2.FILLED)

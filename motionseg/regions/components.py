@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -64,14 +64,14 @@ def find_regions(
     # Contours give the components at a third of the cost of cv2.connectedComponentsWithStats, and
     # the small ones, mostly noise, are never painted.
     contours, hierarchy = cv2.findContours(foreground, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    sized = ((_area(contours, hierarchy, i), i) for i in range(len(contours)) if hierarchy[0][i][3] < 0)
-    kept = sorted((contours[i][0, 0, ::-1].tolist(), i, area) for area, i in sized if area >= min_area)
+    outlines = _outlines(contours, [] if hierarchy is None else hierarchy[0].tolist())
+    kept = sorted((o for o in outlines if o.area >= min_area), key=lambda o: o.first)
     n, labels = len(kept), np.zeros(mask.shape, np.int32)
     boxes, centroids = np.zeros((n, 4), np.float32), np.zeros((n, 2), np.float32)
     scores, colors = np.ones(n, np.float32), np.zeros((n, 3), np.float32)
-    for row, (_, i, _) in enumerate(kept):
-        cv2.drawContours(labels, contours, i, row + 1, cv2.FILLED, hierarchy=hierarchy, maxLevel=1)
-        x0, y0, width, height = cv2.boundingRect(contours[i])
+    for row, (borders, _, _) in enumerate(kept):
+        cv2.drawContours(labels, borders, -1, row + 1, cv2.FILLED)  # by the even-odd rule, which leaves the holes out
+        x0, y0, width, height = cv2.boundingRect(borders[0])
         box = slice(y0, y0 + height), slice(x0, x0 + width)
         inside = np.equal(labels[box], row + 1).view(np.uint8)
         moments = cv2.moments(inside, binaryImage=True)
@@ -82,17 +82,29 @@ def find_regions(
         if frame is not None:
             mean = cv2.mean(frame[box], inside)
             colors[row] = mean[:3] if frame.ndim == 3 else mean[0]
-    return labels, Regions(boxes, np.array([area for *_, area in kept], np.int64), centroids, scores, colors)
+    return labels, Regions(boxes, np.array([o.area for o in kept], np.int64), centroids, scores, colors)
 
 
-def _area(contours: Sequence[Any], hierarchy: Any, i: int) -> int:
-    """Pixels of the component with outer contour `i`: by Pick's theorem those within it, less those in its holes."""
-    area = cv2.contourArea(contours[i]) + len(contours[i]) / 2 + 1
-    hole = hierarchy[0][i][2]
-    while hole >= 0:
-        area -= hole_area(contours[hole])
-        hole = hierarchy[0][hole][0]
-    return int(area)
+class _Outline(NamedTuple):
+    borders: list[Any]
+    """The outer contour of a component, then those of its holes."""
+    area: int
+    """Pixels: by Pick's theorem those within the outer contour, less those in the holes."""
+    first: tuple[int, int]
+    """Row and column of its first pixel."""
+
+
+def _outlines(contours: Sequence[Any], hierarchy: list[list[int]]) -> Iterator[_Outline]:
+    for i, (_, _, hole, parent) in enumerate(hierarchy):
+        if parent >= 0:
+            continue
+        borders, area = [contours[i]], cv2.contourArea(contours[i]) + len(contours[i]) / 2 + 1
+        while hole >= 0:
+            borders.append(contours[hole])
+            area -= hole_area(contours[hole])
+            hole = hierarchy[hole][0]
+        x, y = contours[i][0, 0].tolist()
+        yield _Outline(borders, int(area), (y, x))
 
 
 def hole_area(contour: Any) -> int:
