@@ -204,6 +204,10 @@ def _source(text: str) -> str | int:
     return int(text) if text.isdecimal() and not Path(text).exists() else text
 
 
+def _resumable(folder: Path) -> str:
+    return "; --resume continues" if (folder / "state.npz").exists() else ""
+
+
 def _expected_frames(video: Any, start: float | None, end: float | None) -> int | None:
     if video.n_frames is None or (start is None and end is None):
         return video.n_frames

@@ -91,8 +91,9 @@ def segment_to_folder(
 ) -> dict[str, Any]:
     """Segment `source` and write what was found into `folder`; return the summary that it wrote there.
 
-    A source that breaks off, a full disk and Ctrl-C leave readable files of all frames until then; the
-    summary says so under ``complete`` and ``error``, and ``state.npz`` is what `resume` continues from.
+    A source that breaks off, a full disk and Ctrl-C leave readable files of all frames until then; the summary says so
+    under ``complete`` and ``error``. Where the last frame that was learned has also been written (so not after a full
+    disk), ``state.npz`` is what `resume` continues from.
 
     Parameters
     ----------
@@ -103,8 +104,8 @@ def segment_to_folder(
     overwrite : bool
         Replace the results in a folder that is not empty; other files there are left alone.
     resume : bool
-        Continue an interrupted run in `folder`, with the same parameters, as if it had never stopped;
-        videos go on in a file of their own, ``overlay-2.mp4``.
+        Continue an interrupted run in `folder` behind its last frame, with the same source and parameters, as if
+        it had never stopped; `start` does not count. Videos go on in a file of their own, ``overlay-2.mp4``.
     on_open, on_frame : callable
         Told of the opened video, and after each frame of the number done and its segmentation.
 
@@ -119,14 +120,16 @@ def segment_to_folder(
     """
     stop, error = stop or Stop(), None
     summary: dict[str, Any] = {"source": str(source), "complete": False, "error": None, "frames": 0, "seconds": 0.0}
-    facts = {"model": _name(segmenter), "parameters": segmenter_parameters(segmenter)}
+    facts = {"model": _name(segmenter), "parameters": segmenter_parameters(segmenter), "masks": masks}
+    facts["resized_to"] = width
+    is_whole = True
     if resume:
-        summary |= _continue(folder, segmenter, {**facts, "resized_to": width})
+        summary |= _continue(folder, segmenter, source, facts)
         start = math.nextafter(summary["last_time"], math.inf)
     with open_video(source, start=start, end=end, width=width) as video, stop.listening():
         if not resume:
             _prepare(folder, source, overwrite)
-        summary |= {"source": video.source, "width": video.width, "height": video.height, "resized_to": width, **facts}
+        summary |= {"source": video.source, "width": video.width, "height": video.height, **facts}
         on_open(video)
         began = time.perf_counter()
         track_ids: set[int] = set(summary.pop("track_ids", ()))
@@ -134,11 +137,13 @@ def segment_to_folder(
             with ExitStack() as stack:
                 outputs = _Outputs(stack, folder, video.fps or 25.0, masks, overlay)
                 for index, seconds, frame in stop.until_asked(video):
+                    is_whole = False  # between learning a frame and having written it
                     result = segmenter.step(frame, seconds, index=index)
                     track_ids |= outputs.write(frame, result)
                     summary["frames"] += 1
                     summary.setdefault("first_time", seconds)
                     summary["last_time"] = seconds
+                    is_whole = True
                     on_frame(summary["frames"], result)
         except (SourceError, OutputError, ParameterError) as failure:
             error = failure
@@ -155,7 +160,7 @@ def segment_to_folder(
     }
     try:
         write_json(folder / "summary.json", summary)
-        if not summary["complete"] and summary["frames"] and not video.is_live:
+        if is_whole and not summary["complete"] and summary["frames"] and not video.is_live:
             _keep_state(folder, segmenter, {**summary, "track_ids": sorted(track_ids)})
         else:
             (folder / _STATE).unlink(missing_ok=True)
@@ -219,11 +224,13 @@ def _keep_state(folder: Path, segmenter: MotionSegmenter, summary: dict[str, Any
         return
 
 
-def _continue(folder: Path, segmenter: MotionSegmenter, facts: dict[str, Any]) -> dict[str, Any]:
+def _continue(folder: Path, segmenter: MotionSegmenter, source: str | int, facts: dict[str, Any]) -> dict[str, Any]:
     """Load the state of an interrupted run into `segmenter`; return the summary so far."""
     if not (folder / _STATE).exists():
         raise ParameterError(f"there is no interrupted run in {folder} to resume ({_STATE} is missing)")
     arrays, summary = read_state(folder / _STATE)
+    if Path(summary["source"]).name != Path(str(source)).name:
+        raise ParameterError(f"the run in {folder} was of {summary['source']}, so it cannot go on with {source}")
     for name, value in facts.items():
         if summary[name] != value:
             raise ParameterError(f"the run in {folder} had {name} {summary[name]}, so it cannot go on with {value}")

@@ -352,7 +352,7 @@ class GaussianMixture(BackgroundModel):
         Variance of a new mode, and its limits, in squared grey levels summed over channels.
     complexity_reduction : float in [0, 1)
         Prior against many modes (the paper's c_T).
-    shadow_threshold : float in (0, 1)
+    shadow_threshold : float in (0, 1]
         A shadow is not darker than this share of the background (the paper's tau).
 
     Raises

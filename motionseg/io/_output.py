@@ -67,6 +67,7 @@ class Writer:
 class FFmpegWriter(Writer):
     """One video stream in one file, each frame at its time."""
 
+    _codec: str
     _format: str
     _pixels: str
     _unit: Fraction
@@ -80,9 +81,6 @@ class FFmpegWriter(Writer):
         self._container: Any = None
         self._shape: Any = None
         self._last = -1
-
-    def _codec(self) -> str:
-        raise NotImplementedError
 
     def _write(self, picture: Frame, time: float, pixels: str) -> None:
         self._check_open()
@@ -105,7 +103,7 @@ class FFmpegWriter(Writer):
         # "file:" keeps names such as "a:b.mp4" from being taken for a protocol.
         self._container = av.open(f"file:{self.path}", "w", format=self._format, options=self._container_options)
         rate = Fraction(self.fps).limit_denominator(1001) or Fraction(1, 1001)
-        self._stream = self._container.add_stream(self._codec(), rate=rate, options=self._options)
+        self._stream = self._container.add_stream(self._codec, rate=rate, options=self._options)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, self._pixels
         self._stream.codec_context.time_base = self._unit
 

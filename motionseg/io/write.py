@@ -139,11 +139,8 @@ class MaskVideoWriter(FFmpegWriter):
         The rate that the file states; each mask is shown at its own time.
     """
 
-    _format, _pixels, _unit = "matroska", "gray", Fraction(1, 1000)
+    _codec, _format, _pixels, _unit = "ffv1", "matroska", "gray", Fraction(1, 1000)
     _options = {"level": "3", "g": "1"}  # noqa: RUF012 - never changed
-
-    def _codec(self) -> str:
-        return "ffv1"
 
     def write(self, mask: Mask, time: float) -> None:
         """Write one mask, uint8 (H, W) of the first one's shape, to be shown at `time` (s, kept to the ms).
@@ -180,6 +177,7 @@ class VideoWriter(FFmpegWriter):
     # In fragments until it is finished, so that a killed process or a full disk leaves a file that can be read.
     _container_options = {"movflags": "hybrid_fragmented"} if av.library_versions["libavformat"] >= (61, 7) else {}
 
+    @property
     def _codec(self) -> str:
         return "libx264" if "libx264" in av.codecs_available else "mpeg4"
 

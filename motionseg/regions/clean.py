@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from motionseg.core.checks import check_integer, check_mask
+from motionseg.core.errors import ParameterError
 from motionseg.core.params import Parametrized
 from motionseg.core.types import BACKGROUND, FOREGROUND, Mask
 from motionseg.regions.components import hole_area
@@ -44,7 +45,7 @@ class MaskCleaner(Parametrized):
     def __init__(self, *, speck: int = 3, gap: int = 5, max_hole: int = 400) -> None:
         self.speck = check_integer("speck", speck, 0)
         if speck and speck % 2 == 0:
-            check_integer("speck (an odd number; give one more)", -1, 0)
+            raise ParameterError(f"speck is an odd number or 0, not {speck}")
         self.gap = check_integer("gap", gap, 0)
         self.max_hole = check_integer("max_hole", max_hole, 0)
 

@@ -84,6 +84,11 @@ def test_bad_parameters(bad):
         MaskCleaner(**bad)
 
 
+def test_an_even_speck_is_named_as_it_was_given():
+    with pytest.raises(ParameterError, match="odd number or 0, not 4"):
+        MaskCleaner(speck=4)
+
+
 def test_bad_masks():
     for bad in (np.zeros((4, 4)), np.zeros((4, 4, 3), np.uint8), [[0]]):
         with pytest.raises(FrameError):
