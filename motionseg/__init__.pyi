@@ -1,6 +1,7 @@
 from . import background as background
 from . import core as core
 from . import datasets as datasets
+from . import flow as flow
 from . import io as io
 from . import metrics as metrics
 from . import pipeline as pipeline

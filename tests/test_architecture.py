@@ -120,7 +120,7 @@ def test_every_public_name_resolves():
             assert getattr(module, attribute) is not None, f"{room}.{attribute}"
 
 
-@pytest.mark.parametrize("room", ["background", "track"])
+@pytest.mark.parametrize("room", ["background", "track", "datasets"])
 def test_the_room_and_its_files_agree(room):
     package = getattr(motionseg, room)
     for algorithm in catalog.names(room):

@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from motionseg.background.base import BackgroundModel
 from motionseg.core import catalog
 from motionseg.core.errors import ParameterError
 from motionseg.core.params import signature_defaults
+from motionseg.datasets.base import Dataset
+from motionseg.flow.base import FlowEstimator
 from motionseg.pipeline.segmenter import MotionSegmenter
 from motionseg.regions.clean import MaskCleaner
+from motionseg.track.base import Linker
 
-__all__ = ["build_segmenter", "parse_settings", "segmenter_parameters"]
+__all__ = [
+    "build_dataset",
+    "build_method",
+    "build_segmenter",
+    "method_parameters",
+    "parse_settings",
+    "segmenter_parameters",
+]
 
+Method = BackgroundModel | FlowEstimator | Linker | MotionSegmenter
+
+_ROOMS = {"boxes": "track", "flow": "flow"}  # of the methods for a task; for all others: background
 _WORDS = {"true": True, "false": False, "none": None}
 
 
@@ -79,6 +93,52 @@ def build_segmenter(model: str = "gaussian_mixture", settings: dict[str, Any] | 
     linker = _build(catalog.find("track", "kalman_iou"), parts["linker"], "linker")
     cleaner = _build(MaskCleaner, parts["cleaner"], "cleaner")
     return MotionSegmenter(background=background, cleaner=cleaner, linker=linker, min_area=min_area)
+
+
+def build_dataset(key: str, root: str | None) -> Dataset:
+    """The dataset of that key, in the folder `root`.
+
+    Raises
+    ------
+    ParameterError
+        There is no such dataset, or it needs a root and has none.
+    SourceError
+        There is no such folder.
+    """
+    cls: type[Dataset] = catalog.find("datasets", key)
+    if root is None and cls.needs_root:
+        raise ParameterError(f"the dataset {key} is read from a folder: give its ROOT")
+    return cls(root) if cls.needs_root else cls()
+
+
+def build_method(task: str, name: str, settings: dict[str, Any] | None = None) -> Method:
+    """A fresh method for a benchmark's task.
+
+    Parameters
+    ----------
+    task : str
+        The dataset's: ``boxes`` takes linkers, ``flow`` flow estimators, all others background models.
+    name : str
+        A name that ``motionseg models`` lists, or ``auto``: the whole pipeline as ``motionseg segment`` runs it.
+    settings : dict, optional
+        Its parameters; for ``auto`` those of :func:`build_segmenter`.
+
+    Raises
+    ------
+    ParameterError
+        There is no such method or parameter for this task, or a value is out of range.
+    """
+    if "+" in name:
+        raise ParameterError(f"this version has no refiner, so {name!r} cannot run")
+    room = _ROOMS.get(task, "background")
+    if name == "auto" and room == "background":
+        return build_segmenter(settings=settings)
+    return _build(catalog.find(room, name), settings or {}, name)
+
+
+def method_parameters(method: Method) -> dict[str, Any]:
+    """Every parameter of a method under the key that sets it."""
+    return segmenter_parameters(method) if isinstance(method, MotionSegmenter) else method.params()
 
 
 def _build(cls: type[Any], settings: dict[str, Any], what: str) -> Any:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from motionseg.apps.doctor import versions
-from motionseg.apps.segment_job import Stop
+from motionseg.apps.stop import Stop
 from motionseg.core.errors import OutputError
 from motionseg.core.types import Segmentation
 from motionseg.datasets.synthetic import street

@@ -16,7 +16,7 @@ from typing import Any
 import motionseg
 from motionseg.core.parallel import get_num_threads
 
-__all__ = ["examine", "versions"]
+__all__ = ["examine", "machine", "versions"]
 
 _WHEELS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 _LIBRARIES = ("numpy", "scipy", "opencv-contrib-python", "opencv-contrib-python-headless", "opencv-python",
@@ -35,15 +35,17 @@ def versions() -> dict[str, str]:
     return found
 
 
+def machine() -> dict[str, Any]:
+    """What a measured figure has to say of where it was measured."""
+    return {"processor": _processor(), "cores": os.cpu_count(), "threads": get_num_threads(), "versions": versions()}
+
+
 def examine() -> dict[str, Any]:
     """The facts about this installation that a bug report needs; `problems` says what to mend and how."""
     problems: list[str] = []
     return {
-        "versions": versions(),
+        **machine(),
         "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": get_num_threads(),
         "opencv": _opencv(problems),
         "codecs": _codecs(problems),
         "gpu": _gpu(),

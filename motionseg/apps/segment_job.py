@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from motionseg.apps.config import segmenter_parameters
 from motionseg.apps.doctor import versions
+from motionseg.apps.stop import Stop
 from motionseg.core import catalog
 from motionseg.core.errors import OutputError, ParameterError, SourceError, UnsupportedError
 from motionseg.core.state import read_state, write_state
@@ -25,52 +24,12 @@ from motionseg.io.write import MaskFolderWriter, MaskVideoWriter, TracksCsvWrite
 from motionseg.pipeline.segmenter import MotionSegmenter
 from motionseg.viz.overlay import Trails, draw_overlay
 
-__all__ = ["Stop", "segment_to_folder"]
+__all__ = ["segment_to_folder"]
 
-T = TypeVar("T")
 Listener = Callable[[int, Segmentation], None]
 
 _RESULT = re.compile(r"masks|tracks\.csv|masks(-\d+)?\.mkv|overlay(-\d+)?\.mp4")
 _STATE = "state.npz"
-
-
-class Stop:
-    """Ctrl-C and SIGTERM end a job between two frames; a second one, or one while waiting for a frame, at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._waiting = False
-
-    @contextmanager
-    def listening(self) -> Iterator[Stop]:
-        """Take the two signals over while inside (on the main thread, where signals arrive)."""
-        if threading.current_thread() is not threading.main_thread():
-            yield self
-            return
-        before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield self
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _ask(self, *_: Any) -> None:
-        again, self.asked = self.asked, True
-        if again or self._waiting:
-            raise KeyboardInterrupt
-
-    def until_asked(self, items: Iterable[T]) -> Iterator[T]:
-        """`items`, up to the one in hand when the signal comes."""
-        iterator = iter(items)
-        while not self.asked:
-            self._waiting = True
-            try:
-                item = next(iterator)
-            except StopIteration:
-                return
-            finally:
-                self._waiting = False
-            yield item
 
 
 def segment_to_folder(

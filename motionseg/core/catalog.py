@@ -2,7 +2,7 @@
 
 In a catalogued room (``background``, ``flow``, ``cluster``, ``track``) a public file is an
 algorithm, and its class bears the file's name: ``gaussian_mixture.py`` -> ``GaussianMixture``
-(underscores and case aside, so ``opencv_mog2.py`` -> ``OpenCVMOG2``).
+(underscores and case aside, so ``opencv_mog2.py`` -> ``OpenCVMOG2``). So it is with ``datasets``.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def find(room: str, name: str) -> type[Any]:
         No such algorithm; the message lists those there are.
     """
     if name not in names(room):
-        raise ParameterError(f"there is no {room} model {name!r}; there are: {', '.join(names(room))}")
+        kind = "dataset" if room == "datasets" else f"{room} model"
+        raise ParameterError(f"there is no {kind} {name!r}; there are: {', '.join(names(room))}")
     module = importlib.import_module(f"motionseg.{room}.{name}")
     for attribute, value in vars(module).items():
         if isinstance(value, type) and value.__module__ == module.__name__ and _key(attribute) == _key(name):

@@ -203,6 +203,25 @@ class Segmentation:
     flow: Flow | None = None
     camera: npt.NDArray[np.float64] | None = None
 
+    def track_labels(self) -> Labels:
+        """Labels that last: the id of the track that each pixel belongs to, int32 (H, W), 0 for none.
+
+        Without tracks, the frame's own labels; without these, 1 for foreground.
+
+        Examples
+        --------
+        >>> Segmentation(0, 0.0, np.array([[0, 127, 255]], np.uint8)).track_labels()
+        array([[0, 0, 1]], dtype=int32)
+        """
+        if self.labels is None:
+            return (self.mask == FOREGROUND).astype(np.int32)
+        if self.tracks is None:
+            return self.labels
+        ids = np.zeros(int(self.labels.max(initial=0)) + 1, np.int32)
+        ids[self.tracks.labels] = self.tracks.ids
+        ids[0] = 0  # tracks that are not seen have label 0
+        return ids[self.labels]
+
     def to_coco(self) -> list[dict[str, Any]]:
         """COCO annotations of the regions: image_id, id, category_id, bbox (x, y, w, h), area, RLE, score.
 

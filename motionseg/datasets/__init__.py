@@ -1,7 +1,16 @@
-"""Folder layouts and synthetic scenes as sequences of frames with truth."""
+"""Datasets in their published layouts and synthetic scenes: sequences of frames with truth. One file per dataset."""
 
-import lazy_loader
+from motionseg.core.catalog import attach_room
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"synthetic": ["Layer", "Scene", "SyntheticFrame", "SyntheticScene", "street"]}
+__getattr__, __dir__ = attach_room(
+    __name__,
+    {
+        "Layer": "_render",
+        "ResultWriter": "_results",
+        "Scene": "_render",
+        "SyntheticFrame": "_render",
+        "SyntheticScene": "_synthetic_scene",
+        "read_results": "_results",
+        "street": "_street",
+    },
 )

@@ -5,7 +5,20 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "coco": [
+            "coco_results",
+            "read_coco",
+            "read_youtube_vis",
+            "write_coco",
+            "write_youtube_vis",
+            "youtube_vis_results",
+        ],
+        "flow": ["read_flow", "write_flow"],
         "images": ["read_image"],
+        "labels": ["read_codes", "read_labels", "write_labels"],
+        "mot": ["MotTable", "MotWriter", "read_mot", "write_mot"],
+        "mots": ["MotsTable", "read_mots", "write_mots"],
+        "rle": ["decode_labels", "decode_rle", "encode_labels", "encode_rle"],
         "video": ["VideoFrame", "VideoReader", "open_video"],
         "write": [
             "MaskFolderWriter",
@@ -14,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "VideoWriter",
             "write_image",
             "write_json",
+            "write_text",
         ],
     },
 )

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import av
+import cv2
+import numpy.typing as npt
 
 from motionseg.core.checks import check_number
 from motionseg.core.errors import OutputError, ParameterError
 from motionseg.core.state import replacing
 from motionseg.core.types import Frame
 
-__all__ = ["FFmpegWriter", "Writer", "naming", "write_whole"]
+__all__ = ["MASK_OPTIONS", "FFmpegWriter", "RowsWriter", "Writer", "encode_image", "naming", "write_whole"]
 
 W = TypeVar("W", bound="Writer")
+
+# Masks are runs of equal pixels: four times as fast as the default, and files of less than half the size.
+MASK_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # since OpenCV 4.12
+    MASK_OPTIONS += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
 
 
 @contextmanager
@@ -37,6 +44,17 @@ def write_whole(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
             file.write(data)
+
+
+def encode_image(path: Path, image: npt.NDArray[Any], options: list[int]) -> bytes:
+    """The bytes of a picture file of the kind that the name `path` says. Raises OutputError."""
+    try:
+        is_done, data = cv2.imencode(path.suffix, image, options)
+    except cv2.error:  # OpenCV 4 raises where OpenCV 5 says False: a JPEG may have 65500 pixels a side
+        is_done = False
+    if not is_done:
+        raise OutputError(f"{path}: a picture of shape {image.shape} cannot be encoded as {path.suffix}")
+    return data.tobytes()
 
 
 class Writer:
@@ -62,6 +80,37 @@ class Writer:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+class RowsWriter(Writer):
+    """A text file of which every frame's rows reach the system at once: a killed process leaves whole lines."""
+
+    _head = ""
+    """The first line of a new file."""
+
+    def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:
+        super().__init__(path)
+        self._append = append
+        self._file: Any = None
+
+    def _write(self, rows: Iterable[str]) -> None:
+        self._check_open()
+        text = "".join(rows)
+        with naming(self.path):
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self.path.open("ab" if self._append else "wb", buffering=0)
+                if not self._file.tell():
+                    text = self._head + text
+            data = text.encode()
+            while data:  # an unbuffered file may take a part only, on a disk that is nearly full
+                data = data[self._file.write(data) :]
+
+    def close(self) -> None:
+        super().close()
+        if self._file is not None:
+            with naming(self.path):
+                self._file.close()
 
 
 class FFmpegWriter(Writer):

@@ -1,14 +1,42 @@
-"""What a video file, a stream, a camera and a folder of images have in common."""
+"""What all sources share: a file's bytes, and the pictures of a video, a stream, a camera or a folder of images."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
+from motionseg.core.errors import SourceError
 from motionseg.core.types import Frame
 
-__all__ = ["Picture", "Source"]
+__all__ = ["Picture", "Source", "read_bytes", "read_rows"]
+
+Row = TypeVar("Row")
+
+
+def read_bytes(path: Path, frame: int | None = None) -> bytes:
+    """All of a file; SourceError, with the number of the frame that it is, if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise SourceError(getattr(error, "strerror", None) or str(error), source=str(path), frame=frame) from error
+
+
+def read_rows(path: Path, parse: Callable[[str], Row]) -> list[Row]:
+    """What `parse` makes of each line of a text file that is not blank; where it raises ValueError, SourceError."""
+    try:
+        text = read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceError("not a text file (UTF-8)", source=str(path)) from error
+    rows = []
+    for number, line in enumerate(re.split("\r\n|\r|\n", text), start=1):
+        try:
+            rows += [parse(line)] if line.strip() else []
+        except ValueError as error:
+            raise SourceError(f"line {number}: {error}", source=str(path)) from error
+    return rows
 
 
 class Picture(NamedTuple):

@@ -7,15 +7,17 @@ import re
 from collections.abc import Generator
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from motionseg.core.errors import SourceError
 from motionseg.core.types import Frame
-from motionseg.io._source import Picture, Source
+from motionseg.io._source import Picture, Source, read_bytes
 
-__all__ = ["IMAGE_SUFFIXES", "natural_key", "open_images", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "decode_image", "natural_key", "open_images", "read_image"]
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".webp"})
 
@@ -44,18 +46,21 @@ def read_image(path: str | PathLike[str], *, grey: bool = False) -> Frame:
 
 
 def _read(path: Path, *, grey: bool, index: int | None) -> Frame:
+    flags = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
+    return decode_image(read_bytes(path, index), path, flags, index)
+
+
+def decode_image(data: bytes, path: Path, flags: int, frame: int | None = None) -> npt.NDArray[Any]:
+    """The picture in `data`, the content of `path`, as cv2 decodes it with `flags`. Raises SourceError."""
+    if not data:
+        raise SourceError("the file is empty", source=str(path), frame=frame)
     try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise SourceError(getattr(error, "strerror", None) or str(error), source=str(path), frame=index) from error
-    try:
-        flags = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise SourceError(f"not a readable image: {error.err}", source=str(path), frame=index) from error
+        raise SourceError(f"not a readable image: {error.err}", source=str(path), frame=frame) from error
     if image is None or _is_cut_jpeg(data):
-        what = "not a readable image (damaged, cut short or of another kind)" if data else "the file is empty"
-        raise SourceError(what, source=str(path), frame=index)
+        what = "not a readable image (damaged, cut short or of another kind)"
+        raise SourceError(what, source=str(path), frame=frame)
     return image
 
 

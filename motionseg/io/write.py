@@ -15,16 +15,30 @@ import cv2
 import numpy as np
 
 from motionseg.core.checks import check_frame, check_integer, check_mask
-from motionseg.core.errors import OutputError
+from motionseg.core.errors import OutputError, ParameterError
 from motionseg.core.types import Frame, Mask, Tracks, TrackState
-from motionseg.io._output import FFmpegWriter, Writer, naming, write_whole
+from motionseg.io._output import MASK_OPTIONS, FFmpegWriter, RowsWriter, Writer, encode_image, write_whole
 
-__all__ = ["MaskFolderWriter", "MaskVideoWriter", "TracksCsvWriter", "VideoWriter", "write_image", "write_json"]
+__all__ = [
+    "MaskFolderWriter",
+    "MaskVideoWriter",
+    "TracksCsvWriter",
+    "VideoWriter",
+    "write_image",
+    "write_json",
+    "write_text",
+]
 
-# Masks are runs of equal pixels: four times as fast as the default, and files of less than half the size.
-_MASK_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # since OpenCV 4.12
-    _MASK_OPTIONS += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text (UTF-8), making its folder, atomically: an old file stays until the new one is whole.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    write_whole(Path(path), text.encode())
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -47,7 +61,7 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
         text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise OutputError(f"{path}: cannot be written as JSON: {error}") from error
-    write_whole(Path(path), f"{text}\n".encode())
+    write_text(path, f"{text}\n")
 
 
 def _plain(value: Any) -> Any:
@@ -86,17 +100,7 @@ def write_image(path: str | os.PathLike[str], image: Frame) -> None:
     suffix = path.suffix.lower()
     if suffix not in options:
         raise OutputError(f"{path}: images are written as {', '.join(options)}, not {suffix or 'without suffix'}")
-    _write_encoded(path, image, options[suffix])
-
-
-def _write_encoded(path: Path, image: Frame, options: list[int]) -> None:
-    try:
-        is_done, data = cv2.imencode(path.suffix, image, options)
-    except cv2.error:  # OpenCV 4 raises where OpenCV 5 says False: a JPEG may have 65500 pixels a side
-        is_done = False
-    if not is_done:
-        raise OutputError(f"{path}: a picture of shape {image.shape} cannot be encoded as {path.suffix}")
-    write_whole(path, data.tobytes())
+    write_whole(path, encode_image(path, image, options[suffix]))
 
 
 class MaskFolderWriter(Writer):
@@ -106,10 +110,31 @@ class MaskFolderWriter(Writer):
     ----------
     folder : path
         Made by the first write; files of the same number are replaced, others stay.
+    pattern : str
+        The file names, by `str.format`; ends in .png.
+    first : int, at least 0
+        The number in the name of frame 0.
+
+    Raises
+    ------
+    ParameterError
+        `pattern` does not make such names, another for each number, or `first` is out of range.
+
+    Notes
+    -----
+    CDnet takes results as ``MaskFolderWriter(f"results/{category}/{video}", pattern="bin{:06d}.png", first=1)``. Its
+    rules count 255 alone as foreground, so that shadows (127) may stay.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], *, pattern: str = "{:06d}.png", first: int = 0) -> None:
         super().__init__(folder)
+        self.pattern, self.first = pattern, check_integer("first", first, 0)
+        try:
+            is_good = pattern.endswith(".png") and pattern.format(1) != pattern.format(2)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            is_good = False
+        if not is_good:
+            raise ParameterError(f'pattern is one like "bin{{:06d}}.png", not {pattern!r}')
 
     def write(self, index: int, mask: Mask) -> None:
         """Write one mask, uint8 (H, W), as frame `index` (from 0).
@@ -122,8 +147,8 @@ class MaskFolderWriter(Writer):
             Not a mask, or a negative index.
         """
         self._check_open()
-        name = f"{check_integer('index', index, 0):06d}.png"
-        _write_encoded(self.path / name, check_mask(mask), _MASK_OPTIONS)
+        path = self.path / self.pattern.format(check_integer("index", index, 0) + self.first)
+        write_whole(path, encode_image(path, check_mask(mask), MASK_OPTIONS))
 
 
 class MaskVideoWriter(FFmpegWriter):
@@ -199,7 +224,7 @@ class VideoWriter(FFmpegWriter):
         self._shape = frame.shape
 
 
-class TracksCsvWriter(Writer):
+class TracksCsvWriter(RowsWriter):
     """Writes tracks as a table with the columns frame, time, id, x0, y0, x1, y1, area, score, state.
 
     Parameters
@@ -214,10 +239,7 @@ class TracksCsvWriter(Writer):
     Every frame's rows reach the system at once, so that a killed process leaves whole lines.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:
-        super().__init__(path)
-        self._append = append
-        self._file: Any = None
+    _head = "frame,time,id,x0,y0,x1,y1,area,score,state\n"
 
     def write(self, index: int, tracks: Tracks) -> None:
         """Write a row for each track of frame `index` (from 0).
@@ -229,28 +251,9 @@ class TracksCsvWriter(Writer):
         ParameterError
             A negative index.
         """
-        self._check_open()
         start = f"{check_integer('index', index, 0)},{tracks.time:.6f}"
         columns = zip(tracks.ids, tracks.boxes, tracks.areas, tracks.scores, tracks.states, strict=True)
-        rows = [
+        self._write(
             f"{start},{id},{x0:.2f},{y0:.2f},{x1:.2f},{y1:.2f},{area},{score:.4f},{TrackState(state).name.lower()}\n"
             for id, (x0, y0, x1, y1), area, score, state in columns
-        ]
-        with naming(self.path):
-            if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("ab" if self._append else "wb", buffering=0)
-                if not self._file.tell():
-                    rows.insert(0, "frame,time,id,x0,y0,x1,y1,area,score,state\n")
-            _write_all(self._file, "".join(rows).encode())
-
-    def close(self) -> None:
-        super().close()
-        if self._file is not None:
-            with naming(self.path):
-                self._file.close()
-
-
-def _write_all(file: Any, data: bytes) -> None:
-    while data:  # an unbuffered file may take a part only, on a disk that is nearly full
-        data = data[file.write(data) :]
+        )

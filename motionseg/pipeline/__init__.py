@@ -3,5 +3,10 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"segmenter": ["MotionSegmenter"], "stream": ["segment", "segment_stream"]}
+    __name__,
+    submod_attrs={
+        "evaluation": ["Evaluation", "Run", "WorstFrame", "combine", "evaluate"],
+        "segmenter": ["MotionSegmenter"],
+        "stream": ["segment", "segment_stream"],
+    },
 )

@@ -94,3 +94,20 @@ def test_coco_annotations(monkeypatch):
     assert annotation["segmentation"]["counts"] == "abc"
     assert encoded[0].sum() == 24
     assert encoded[0].flags.f_contiguous
+
+
+def test_track_labels_last():
+    labels = np.array([[0, 1, 2, 3]], np.int32)
+    tracks = Tracks(
+        ids=np.array([7, 4, 9]),
+        boxes=np.zeros((3, 4), np.float32),
+        labels=np.array([2, 0, 1], np.int32),
+        areas=np.zeros(3, np.int64),
+        scores=np.zeros(3, np.float32),
+        velocities=np.zeros((3, 2), np.float32),
+        states=np.full(3, TrackState.CONFIRMED, np.uint8),
+    )
+    mask = np.array([[0, 255, 255, 255]], np.uint8)
+    assert Segmentation(0, 0.0, mask, labels=labels, tracks=tracks).track_labels().tolist() == [[0, 9, 7, 0]]
+    assert Segmentation(0, 0.0, mask, labels=labels).track_labels().tolist() == [[0, 1, 2, 3]]
+    assert Segmentation(0, 0.0, mask).track_labels().tolist() == [[0, 1, 1, 1]]

@@ -27,6 +27,7 @@ from motionseg.io import (
     read_image,
     write_image,
     write_json,
+    write_text,
 )
 
 _TIMES = [0.0, 0.04, 0.081, 0.5, 0.502, 3.0, 3.001, 7.25]
@@ -182,6 +183,13 @@ def test_write_json(tmp_path):
     write_json(path, [])
     assert path.read_text() == "[]\n"
     assert [p.name for p in path.parent.iterdir()] == ["a.json"]
+
+
+def test_write_text(tmp_path):
+    write_text(tmp_path / "new" / "a.md", "# Ä\n")
+    assert (tmp_path / "new" / "a.md").read_bytes() == b"# \xc3\x84\n"
+    with pytest.raises(OutputError, match=r"a\.md/b"):
+        write_text(tmp_path / "new" / "a.md" / "b", "")
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "A.JPEG"])

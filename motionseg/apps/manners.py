@@ -1,0 +1,98 @@
+"""The manners of every command: exit codes, errors as lines, progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from motionseg.core.errors import MotionSegError, OutputError, SourceError
+
+__all__ = ["FAILED", "INTERRUPTED", "FrameProgress", "Json", "console", "errors", "exit_if_interrupted"]
+
+WRONG_USE, FAILED, OUTPUT_FAILED, INTERRUPTED = 2, 3, 4, 130
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
+
+
+def console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 140)
+
+
+@contextmanager
+def errors(json_: bool) -> Iterator[None]:
+    """Errors on purpose become a line on stderr (with --json also an object on stdout) and an exit code."""
+    try:
+        yield
+    except MotionSegError as error:
+        code = WRONG_USE
+        if isinstance(error, SourceError):
+            code = FAILED
+        elif isinstance(error, OutputError):
+            code = OUTPUT_FAILED
+        if json_:
+            print(json.dumps({"error": str(error), "kind": type(error).__name__}))
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(code) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def exit_if_interrupted(summary: dict[str, Any], message: str) -> None:
+    if not summary["complete"]:
+        print(message, file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f} frames/s" if task.speed else "")
+
+
+class FrameProgress:
+    """A bar on a terminal; on anything else a line on stderr every ten seconds."""
+
+    def __init__(self, what: str, total: int | None = None) -> None:
+        self._what, self._total, self._began = what, total, time.monotonic()
+        self._said = self._began
+        self._bar: Progress | None = None
+        self._task: Any = None
+
+    def __enter__(self) -> FrameProgress:
+        console = Console(stderr=True)
+        if console.is_terminal:
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
+            counts = (TextColumn("{task.completed}/{task.total} frames"), _Rate(), TimeRemainingColumn())
+            self._bar = Progress(*columns, *counts, console=console, transient=True)
+            self._task = self._bar.add_task(self._what, total=self._total)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def expect(self, total: int | None) -> None:
+        self._total = total
+        if self._bar is not None:
+            self._bar.update(self._task, total=total)
+
+    def advance_to(self, done: int) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done)
+            return
+        now = time.monotonic()
+        if now - self._said >= 10:
+            self._said = now
+            rate = done / (now - self._began)
+            left = f", about {(self._total - done) / rate:.0f} s left" if self._total else ""
+            print(f"{self._what}: {done} of {self._total or '?'} frames, {rate:.1f} frames/s{left}", file=sys.stderr)
