@@ -8,7 +8,9 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "motionseg" / "__init__.py").read_text(encoding="utf-8"))
 
-TEST = ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "pandas>=2"]
+REPORT = ["jinja2>=3.1", "matplotlib>=3.8"]
+COCO = ["pycocotools>=2.0.7"]
+TEST = ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "pandas>=2", *REPORT, *COCO]
 
 setup(
     name="motionseg",
@@ -20,7 +22,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["motionseg", "motionseg.*"]),
-    package_data={"motionseg": ["py.typed", "*.pyi"]},
+    package_data={"motionseg": ["py.typed", "*.pyi", "apps/report/*.jinja"]},
     install_requires=[
         "numpy>=1.26",
         "scipy>=1.11",
@@ -34,6 +36,8 @@ setup(
         "lazy-loader>=0.4",
     ],
     extras_require={
+        "report": REPORT,
+        "coco": COCO,
         "test": TEST,
         "all": TEST,
     },

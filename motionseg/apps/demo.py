@@ -14,7 +14,7 @@ from motionseg.apps.doctor import versions
 from motionseg.apps.stop import Stop
 from motionseg.core.errors import OutputError
 from motionseg.core.types import Segmentation
-from motionseg.datasets.synthetic import street
+from motionseg.datasets import street
 from motionseg.io.write import VideoWriter, write_image
 from motionseg.metrics.change import ChangeCounts, count_change
 from motionseg.pipeline.segmenter import MotionSegmenter

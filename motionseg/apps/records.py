@@ -157,7 +157,9 @@ def tabulate(records: Iterable[Record]) -> dict[str, Any]:
     for method in dict.fromkeys(record["method"] for record in records):
         mine = [record for record in records if record["method"] == method]
         done = [record for record in mine if not record["error"]]
-        measured = [(r["category"], r["sequence"], {**_numbers(r["metrics"]), "fps": _number(r["fps"])}) for r in done]
+        measured = [
+            (r["category"], r["sequence"], {**_numbers(r["metrics"]), "fps": _number(r.get("fps"))}) for r in done
+        ]
         categories, overall = summarize(measured)
         overall |= combine(mine[0]["task"], [record["counts"] for record in done])
         facts = {"categories": categories, "overall": overall, "sequences": len(done), "failed": len(mine) - len(done)}

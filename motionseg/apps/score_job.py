@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -40,7 +41,8 @@ def score_folder(
     key, root : str
         The dataset and its folder.
     results : Path
-        The results, laid out as the benchmark takes them.
+        The results, laid out as the benchmark takes them. A ``timing.json`` in it, ``{"SEQUENCE": {"fps": 31.5,
+        "peak_memory_mb": 200.0}}``, goes into the tables.
     name : str, optional
         What to call the method; default: the folder's name.
     sequences : iterable of str, optional
@@ -63,7 +65,7 @@ def score_folder(
     if folder is not None:
         prepare_folder(folder, overwrite=overwrite, resume=False)
     on_start(sum(len(sequence.judged) for sequence in chosen))
-    records, done = [], 0
+    records, done, timing = [], 0, _timing(results)
 
     def tell(index: int, result: Any) -> None:
         nonlocal done
@@ -82,7 +84,7 @@ def score_folder(
                 records.append(make_record(**facts, error=str(error)))
                 evaluation = None
             else:
-                records.append(make_record(**facts, evaluation=evaluation))
+                records.append(make_record(**facts, evaluation=evaluation, **timing.get(sequence.full_name, {})))
             if folder is not None:
                 write_record(folder, records[-1], evaluation)
     summary = {
@@ -95,3 +97,14 @@ def score_folder(
     if folder is not None:
         write_json(folder / "summary.json", summary)
     return summary
+
+
+def _timing(results: Path) -> dict[str, dict[str, float]]:
+    path = results / "timing.json"
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {name: {key: facts.get(key) for key in ("fps", "peak_memory_mb")} for name, facts in found.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise SourceError(f"not a table of sequences with fps and peak_memory_mb: {error}", source=str(path)) from error

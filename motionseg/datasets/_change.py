@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionseg.core.errors import SourceError
-from motionseg.datasets._davis import number_of, pair_by_number, pairing_problems
+from motionseg.datasets._pairing import number_of, pair_by_number, pairing_problems
 from motionseg.datasets.base import Lazy, Pictures, Sequence, images_in
 from motionseg.io.images import natural_key, read_image
 

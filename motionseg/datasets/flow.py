@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from motionseg.core.errors import SourceError
-from motionseg.datasets._davis import folders_in, number_of, pair_by_number, pairing_problems, stem_of
+from motionseg.datasets._pairing import folders_in, number_of, pair_by_number, pairing_problems, stem_of
 from motionseg.datasets.base import Dataset, DatasetInfo, FlowTruth, Lazy, Pictures, Sequence, images_in, require
 from motionseg.io.flow import read_flow
 from motionseg.io.images import natural_key, read_image

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from motionseg.datasets._change import Truth, roi_reader
-from motionseg.datasets._davis import folders_in, number_of, pair_by_number, stem_of
+from motionseg.datasets._pairing import folders_in, number_of, pair_by_number, stem_of
 from motionseg.datasets.base import Dataset, DatasetInfo, Lazy, Pictures, Sequence, images_in, require
 from motionseg.io.images import read_image
 
@@ -15,7 +15,7 @@ __all__ = ["Folder"]
 
 _FRAMES = ("frames", "input", "images")
 _MASKS = ("masks", "groundtruth", "truth", "gt")
-_SOFT_CODES = {50, 85, 170}  # those of CDnet's codes that a mask of two values does not have
+_CODES = {0, 50, 85, 170, 255}  # CDnet's
 
 
 class Folder(Dataset):
@@ -38,9 +38,9 @@ class Folder(Dataset):
     name. Where not every name has a number of its own, masks and frames are paired in order, if there are equally
     many. Frames without a mask are not judged.
 
-    A mask is read as CDnet's codes if it is grey, has no other value than 0, 50, 85, 170, 255, and has one of 50, 85,
-    170. In every other mask what is not black is foreground; in a jpg, whose black is not pure, what is brighter than
-    127. A picture called ``roi`` (any ending) beside the two folders is the region that is judged: what is not black.
+    A grey mask that has no other values than 0, 50, 85, 170 and 255 is taken as it is, as CDnet's codes. In every
+    other mask what is not black is foreground; in a jpg, whose black is not pure, what is brighter than 127. A picture
+    called ``roi`` (any ending) beside the two folders is the region that is judged: what is not black.
 
     Examples
     --------
@@ -92,8 +92,10 @@ def _sequence(folder: Path, frames_in: Path, masks_in: Path) -> Sequence:
     else:
         truth = {}
     unused = sorted(set(masks) - set(truth.values()))
-    if unused or not masks:
+    if unused:
         problems.append(f"{masks_in.name}: {len(unused)} of {len(masks)} masks have no frame among {len(frames)}")
+    if not masks:
+        problems.append(f"{masks_in.name}: there is no mask")
     shown = Pictures(frames)
     roi = next((path for path in images_in(folder) if path.stem.lower() == "roi"), folder / "roi.png")
     return Sequence(
@@ -115,9 +117,7 @@ def _are_numbered(paths: list[Path]) -> bool:
 def _read_mask(path: Path) -> Truth:
     picture = read_image(path)
     grey = np.ascontiguousarray(picture[..., 0])
-    if (picture == grey[..., None]).all():
-        values = set(np.unique(grey).tolist())
-        if values & _SOFT_CODES and values <= _SOFT_CODES | {0, 255}:
-            return grey
+    if (picture == grey[..., None]).all() and set(np.unique(grey).tolist()) <= _CODES:
+        return grey
     black = 127 if path.suffix.lower() in (".jpg", ".jpeg") else 0
     return np.where(picture.max(axis=2) > black, np.uint8(255), np.uint8(0))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from motionseg.datasets._change import Truth
-from motionseg.datasets._davis import folders_in, pair_by_number, pairing_problems, stem_of
+from motionseg.datasets._pairing import folders_in, pair_by_number, pairing_problems, stem_of
 from motionseg.datasets.base import Dataset, DatasetInfo, Lazy, Pictures, Sequence, images_in, require
 from motionseg.io.images import natural_key, read_image
 

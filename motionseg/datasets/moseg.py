@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from motionseg.core.types import Labels
-from motionseg.datasets._davis import stem_of
+from motionseg.datasets._pairing import stem_of
 from motionseg.datasets.base import Dataset, DatasetInfo, Lazy, Pictures, Sequence, images_in, require
 from motionseg.io.images import natural_key
 from motionseg.io.labels import read_codes

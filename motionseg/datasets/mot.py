@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 
 from motionseg.core.errors import SourceError
-from motionseg.datasets._davis import folders_in, number_of
+from motionseg.datasets._pairing import folders_in, number_of
 from motionseg.datasets.base import BoxTruth, Dataset, DatasetInfo, Lazy, Pictures, Sequence, images_in, require
 from motionseg.io.mot import MotTable, read_mot
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from motionseg.core.errors import SourceError
 from motionseg.core.types import Labels
-from motionseg.datasets._davis import folders_in, pair_by_number, pairing_problems, stem_of
+from motionseg.datasets._pairing import folders_in, pair_by_number, pairing_problems, stem_of
 from motionseg.datasets.base import Dataset, DatasetInfo, Lazy, Pictures, Sequence, images_in, require
 from motionseg.io.images import read_image
 

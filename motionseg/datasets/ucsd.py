@@ -9,7 +9,7 @@ import numpy as np
 
 from motionseg.core.errors import SourceError
 from motionseg.datasets._change import Truth, folders_with, read_binary
-from motionseg.datasets._davis import pair_by_number, pairing_problems, stem_of
+from motionseg.datasets._pairing import pair_by_number, pairing_problems, stem_of
 from motionseg.datasets.base import Dataset, DatasetInfo, Lazy, Pictures, Sequence, images_in, require
 
 __all__ = ["UCSD"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from motionseg.datasets._change import folders_with, read_binary
-from motionseg.datasets._davis import pair_by_number, stem_of
+from motionseg.datasets._pairing import pair_by_number, stem_of
 from motionseg.datasets.base import Dataset, DatasetInfo, Lazy, Pictures, Sequence, images_in, require
 
 __all__ = ["Wallflower"]

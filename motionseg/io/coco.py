@@ -50,8 +50,8 @@ def coco_results(
 
     Examples
     --------
-    >>> coco_results(42, np.array([[0, 1], [0, 1]], np.int32), np.array([0.5]))
-    ... # doctest: +NORMALIZE_WHITESPACE
+    >>> labels = np.array([[0, 1], [0, 1]], np.int32)
+    >>> coco_results(42, labels, np.array([0.5]))  # doctest: +NORMALIZE_WHITESPACE
     [{'image_id': 42, 'category_id': 1, 'segmentation': {'size': [2, 2], 'counts': '22'},
       'bbox': [1, 0, 1, 2], 'score': 0.5}]
     """

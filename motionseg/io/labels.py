@@ -24,12 +24,6 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = slice(8, 33)  # the chunk IHDR: length, name, 13 bytes, checksum
 _GREY, _PALETTE, _GREY_ALPHA = 0, 3, 4  # colour types
 _DEPTH_AT, _COLOUR_TYPE_AT = 24, 25
-# Unchanged, grey with alpha would come as four channels, and a palette with transparent colours, too.
-_FLAGS: dict[int | None, int] = {
-    _GREY: cv2.IMREAD_ANYDEPTH,
-    _GREY_ALPHA: cv2.IMREAD_ANYDEPTH,
-    _PALETTE: cv2.IMREAD_COLOR,
-}
 
 
 def write_labels(path: str | os.PathLike[str], labels: Labels) -> None:
@@ -137,7 +131,8 @@ def read_codes(path: str | os.PathLike[str]) -> Labels:
 
 def _pixels(data: bytes, path: Path) -> npt.NDArray[np.generic]:
     """Grey levels (H, W) as they are stored, or BGR (H, W, 3), perhaps with alpha."""
-    return decode_image(data, path, _FLAGS.get(_colour_type(data), cv2.IMREAD_UNCHANGED))
+    is_grey = _colour_type(data) in (_GREY, _GREY_ALPHA)  # unchanged, alpha would make it a colour picture
+    return decode_image(data, path, cv2.IMREAD_ANYDEPTH if is_grey else cv2.IMREAD_UNCHANGED)
 
 
 def _grey_levels(pixels: npt.NDArray[np.generic], path: Path) -> Labels:

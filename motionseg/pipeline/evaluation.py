@@ -247,7 +247,7 @@ def evaluate(
                 done += 1
                 if keep_worst and cost > worst.get(part[index], (-1.0,))[0]:
                     worst[part[index]] = cost, index, truth, result
-        if index == judged[-1] and index in sequence.background and isinstance(results, Run):
+        if judged and index == judged[-1] and index in sequence.background and isinstance(results, Run):
             judge.judge_background(results.background(), sequence.background[index])
         on_result(index, result)
     problems = [*sequence.problems, *getattr(results, "problems", ()), *problems]

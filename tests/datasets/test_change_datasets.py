@@ -362,11 +362,11 @@ def test_folder_pairs_by_number(tmp_path):
     assert dataset[tmp_path.name].problems == ["masks: 1 of 3 masks have no frame among 5"]
 
 
-@pytest.mark.parametrize("names", [["a.png", "b.png", "c.png"], ["a1.png", "b1.png", "c1.png"]])
-def test_folder_pairs_by_position_without_numbers(tmp_path, names):
-    pair(tmp_path, names, ["x.png", "y.png", "z.png"])
+@pytest.mark.parametrize("number", ["", "1"])
+def test_folder_pairs_by_position_without_numbers_of_their_own(tmp_path, number):
+    pair(tmp_path, [f"{name}{number}.png" for name in "abc"], [f"{name}{number}.png" for name in "xyz"])
     assert Folder(tmp_path)[tmp_path.name].judged == [0, 1, 2]
-    (tmp_path / "masks/y.png").unlink()
+    (tmp_path / f"masks/y{number}.png").unlink()
     sequence = Folder(tmp_path)[tmp_path.name]
     assert sequence.judged == []
     assert sequence.problems == ["masks: 2 of 2 masks have no frame among 3"]
@@ -384,6 +384,9 @@ def test_folder_of_folders_and_names(tmp_path):
     sequence = dataset["walk9"]
     assert sequence.roi is None
     assert sequence.problems[0].startswith("roi.png: its size is")
+    (tmp_path / "walk10/GT/1.png").unlink()
+    assert dataset["walk10"].judged == []
+    assert dataset["walk10"].problems == ["GT: there is no mask"]
 
 
 @pytest.mark.parametrize(

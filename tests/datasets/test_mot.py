@@ -107,6 +107,9 @@ def test_pictures(tmp_path):
     for number in (10, 9, 8):
         write_image(tmp_path / f"b/pictures/{number}.png", np.zeros((2, 2, 3), np.uint8))
     assert [path.name for path in MOT(tmp_path)["b"].frames.paths] == ["8.png", "9.png", "10.png"]
+    assert MOT(tmp_path)["b"].problems == ["pictures: 3 of 3 pictures have no file (first: number 1)"]
+    sequence(tmp_path / "c", info=seqinfo(seqLength=4), pictures=(1, 2, 3))
+    assert MOT(tmp_path)["c"].problems == ["img1: 1 of 4 pictures have no file (first: number 4)"]
 
 
 def test_a_missing_picture_does_not_shift_the_boxes(tmp_path):

@@ -26,7 +26,7 @@ def mask(*columns, width=6):
 @pytest.fixture
 def root(tmp_path):
     for i, number in enumerate((8, 9, 10)):
-        write(tmp_path / f"JPEGImages/girl/girl_{number}.png", np.full((3, 6, 3), i, np.uint8))
+        write(tmp_path / f"JPEGImages/girl/girl2_{number}.png", np.full((3, 6, 3), i, np.uint8))
         write(tmp_path / f"GroundTruth/girl/{number:05d}.bmp", mask(i))
         write(tmp_path / f"JPEGImages/bmx/bmx_{number:05d}.bmp", np.full((3, 6, 3), i, np.uint8))
         write(tmp_path / f"GroundTruth/bmx/1/bmx_{number:05d}.png", mask(0, 1))
@@ -47,7 +47,7 @@ def test_one_object(root):
         assert girl.truth[i].dtype == np.int32
         assert girl.truth[i][1].tolist() == [int(x == i) for x in range(6)]
     assert girl.problems == []
-    assert dataset.result_path(girl, 2) == "girl/girl_10.png"
+    assert dataset.result_path(girl, 2) == "girl/girl2_10.png"
 
 
 def test_several_objects_keep_their_numbers(root):
@@ -63,7 +63,7 @@ def test_half_of_a_soft_border_is_the_object(root):
 
 def test_damage(root):
     (root / "GroundTruth/bmx/2/bmx_00009.bmp").unlink()
-    (root / "JPEGImages/girl/girl_9.png").unlink()
+    (root / "JPEGImages/girl/girl2_9.png").unlink()
     (root / "GroundTruth/girl/00010.bmp").write_bytes(b"BM")
     write(root / "GroundTruth/bmx/10/bmx_00010.png", mask(3, width=7))
     bmx, girl = SegTrack(root)

@@ -100,6 +100,7 @@ def test_the_later_mask_is_on_top_and_none_is_left_out():
         {"size": [2, 2], "counts": "d"},
         {"size": [2, 2], "counts": "!"},
         {"size": [2, 2], "counts": "ä"},
+        {"size": [5, 1], "counts": "121/"},  # its lower bits are those of "121O", which is good
         {"size": [2, 2], "counts": "6N"},  # 6, -2
         {"size": [2, 2], "counts": "P" * 9 + "4"},
         {"size": [2.0, 2], "counts": "4"},
@@ -114,6 +115,10 @@ def test_a_bad_mask_is_told(tmp_path, bad):
     (tmp_path / "a.json").write_text(json.dumps([good, {**good, "segmentation": bad}]))
     with pytest.raises(SourceError, match=r"a\.json: result 1: .*encoded mask"):
         read_coco(tmp_path / "a.json")
+
+
+def test_a_known_text():
+    assert decode_rle({"size": [5, 1], "counts": "121O"})[:, 0].tolist() == [False, True, True, False, True]
 
 
 def test_what_cannot_be_encoded_is_refused():

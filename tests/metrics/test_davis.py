@@ -141,6 +141,8 @@ def test_statistics_by_hand():
     assert told.mean == pytest.approx(0.55)
     assert told.recall == 4 / 8
     assert told.decay == pytest.approx((0.9 + 0.8 + 0.7) / 3 - (0.4 + 0.3 + 0.2) / 3)
+    # Seven frames: a quarter ends at frame 1.5, which is rounded up.
+    assert statistics([1, 1, 0, 0, 0, 0, 0]).decay == pytest.approx(2 / 3)
     assert statistics([0.25]) == Statistics(0.25, 0, 0)
 
 

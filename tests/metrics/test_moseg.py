@@ -39,11 +39,12 @@ def test_by_hand():
 
 
 def test_the_sum_of_f_decides_and_not_the_overlap():
-    # Cluster 1 overlaps most with either region, but serves region 1 better than region 0.
-    counts = count_regions(row((1, 6), (2, 4), (1, 9), (3, 1)), row((0, 10), (1, 10)))
-    assert counts.precision == pytest.approx((4 / 4 + 9 / 15) / 2)
-    assert counts.recall == pytest.approx((4 / 10 + 9 / 10) / 2)
-    assert counts.extracted == 0  # F of region 1 is 18 / 25
+    # Cluster 1 with region 0 would have 20 pixels and F = 40 / 58, but nothing would be left for region 1. The other
+    # way round it is 10 + 8 pixels, and F = 20 / 40 and 16 / 36.
+    counts = count_regions(row((1, 20), (2, 8), (1, 10)), row((0, 28), (1, 10)))
+    assert counts.precision == pytest.approx((8 / 8 + 10 / 30) / 2)
+    assert counts.recall == pytest.approx((8 / 28 + 10 / 10) / 2)
+    assert counts.extracted == 0
 
 
 def test_three_quarters_are_enough():

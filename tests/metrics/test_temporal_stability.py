@@ -45,6 +45,7 @@ def test_equal_masks_are_stable():
 def test_where_the_masks_are_does_not_matter(dx, dy):
     first, second = trembling(2, seed=1), trembling(2, seed=2)
     moved = np.roll(second, (dy, dx), axis=(0, 1))
+    assert np.array_equal(_outline(moved > 0), _outline(second > 0))
     assert temporal_stability(first, moved) == temporal_stability(first, second) > 0
 
 
@@ -94,8 +95,9 @@ def test_outline_is_sampled_evenly():
     points = _outline(square)
     assert len(points) == 4 * 7  # 20 px a side, at most 3 px apart
     assert np.hypot(*(points - np.roll(points, 1, axis=0)).T) == pytest.approx(20 / 7)
-    noise = np.random.default_rng(0).random((600, 800)) < 0.6
-    assert 100 < len(_outline(noise)) <= _MOST_POINTS
+    comb = np.ones((700, 400), bool)
+    comb[10:, np.arange(400) % 20 < 10] = False  # its outline is 28000 px long
+    assert _MOST_POINTS / 2 < len(_outline(comb)) <= _MOST_POINTS
 
 
 @given(st.integers(0, 10**6), st.integers(3, 40))

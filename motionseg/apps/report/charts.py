@@ -37,7 +37,7 @@ def _plot(width: float, height: float) -> Iterator[tuple[Axes, list[str]]]:
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure.add_subplot(), out
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
         text = buffer.getvalue()
         out.append(text[text.index("<svg") :])
 
