@@ -143,15 +143,15 @@ def _judge_frame(found: Labels, truth: Labels, index: int, max_proposals: int) -
     similarity = np.divide(common, union, out=np.ones(common.shape), where=union > 0)
     found_ids, truth_ids, judged = found_ids[proposals], truth_ids[objects], truth >= 0
     _check_proposals(found_ids, max_proposals)  # before a contour is traced for each
-    found_contours = _contours(found, found_ids, judged)
-    truth_contours = _contours(truth, truth_ids, judged)
+    found_contours = _contours(np.where(judged, found, 0), found_ids)
+    truth_contours = _contours(np.where(judged, truth, 0), truth_ids)
     accuracy = np.array([[contour_f_measure(a, b) for b in truth_contours] for a in found_contours])
     return _FrameScores(found_ids, truth_ids, similarity, accuracy)
 
 
-def _contours(labels: Integers, ids: Integers, judged: npt.NDArray[np.bool_]) -> list[Contour]:
+def _contours(labels: Integers, ids: Integers) -> list[Contour]:
     radius = contour_radius(_TOLERANCE, labels.shape)
-    return [trace((labels == value) & judged, radius) for value in ids] + [trace(np.zeros((1, 1), np.bool_), radius)]
+    return [trace(labels == value, radius) for value in ids] + [trace(np.zeros((1, 1), np.bool_), radius)]
 
 
 def _check_proposals(ids: Integers, most: int) -> None:

@@ -193,7 +193,7 @@ def _truth_sums(pairs: TrackingPairs) -> Floats:
         table = np.zeros((len(rows), width[rows].max(initial=0)))
         table[row, column[group]] = pairs.similarity[group]
         sums[rows] = table.sum(axis=1)
-    return np.asarray(sums)
+    return sums
 
 
 def _from_level(at_level: npt.NDArray[Any]) -> npt.NDArray[Any]:

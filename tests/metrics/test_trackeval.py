@@ -71,13 +71,12 @@ def test_other_thresholds(frames, threshold):
     assert count_identity(pairs, threshold=threshold).idtp == theirs["IDTP"]
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(5))
 def test_ties_that_only_roundings_decide(seed):
-    """Scores of a table of rank one tie however they are paired; the solver then goes by the last bit."""
-    rng, frames = np.random.default_rng(seed), []
-    for _ in range(12):
-        rows, columns = rng.choice([0.5, 0.7, 0.9], 12), rng.choice([0.6, 0.8, 1.0], 11)
-        frames.append((np.arange(12), np.arange(11), np.outer(rows, columns) * (rng.random((12, 11)) < 0.6)))
+    """Tables of rank one are full of ties, and the solver then goes by the last bit of every score."""
+    rng, ids = np.random.default_rng(seed), np.arange(9)
+    factors = [(rng.choice([0.5, 0.7, 0.9], 9), rng.choice([0.6, 0.8, 1.0], 9)) for _ in range(3)]
+    frames = [(ids, ids, np.outer(*pair)) for pair in factors]
     data = trackeval_data(frames)
     assert_equal(counted(pair_similarities(frames)), [metric.eval_sequence(data) for metric in OFFICIAL])
 
