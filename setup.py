@@ -9,8 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "motionseg" / "__init__.py").read_text(encoding="utf-8"))
 
 REPORT = ["jinja2>=3.1", "matplotlib>=3.8"]
-COCO = ["pycocotools>=2.0.7"]
-TEST = ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "pandas>=2", *REPORT, *COCO]
+TEST = ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "pandas>=2", "pycocotools>=2.0.7", *REPORT]
 
 setup(
     name="motionseg",
@@ -29,7 +28,7 @@ setup(
         "opencv-contrib-python>=4.10",
         "numba>=0.60",
         "scikit-learn>=1.4",
-        "av>=12.3",
+        "av>=14.2",
         "typer>=0.12",
         "rich>=13",
         "pydantic>=2.6",
@@ -37,7 +36,6 @@ setup(
     ],
     extras_require={
         "report": REPORT,
-        "coco": COCO,
         "test": TEST,
         "all": TEST,
     },

@@ -220,27 +220,17 @@ class Segmentation:
         ids = np.zeros(int(self.labels.max(initial=0)) + 1, np.int32)
         ids[self.tracks.labels] = self.tracks.ids
         ids[0] = 0  # tracks that are not seen have label 0
-        return ids[self.labels]
+        return np.asarray(ids[self.labels])
 
     def to_coco(self) -> list[dict[str, Any]]:
-        """COCO annotations of the regions: image_id, id, category_id, bbox (x, y, w, h), area, RLE, score.
+        """COCO annotations of the regions: image_id, id, category_id, bbox (x, y, w, h), area, RLE, score."""
+        from motionseg.core.rle import encode_labels  # which knows the types of this file
 
-        Raises
-        ------
-        MissingExtraError
-            pycocotools is not installed.
-        """
-        try:
-            from pycocotools import mask as rle
-        except ImportError as error:
-            raise MissingExtraError("to_coco()", "pip install pycocotools") from error
         if self.labels is None or self.regions is None:
             return []
-        annotations = []
+        encoded, annotations = encode_labels(self.labels), []
         for row in range(len(self.regions)):
             x0, y0, x1, y1 = (float(v) for v in self.regions.boxes[row])
-            encoded = rle.encode(np.asfortranarray(self.labels == row + 1, dtype=np.uint8))
-            encoded["counts"] = encoded["counts"].decode("ascii")
             annotations.append(
                 {
                     "image_id": self.index,
@@ -248,7 +238,7 @@ class Segmentation:
                     "category_id": 1,
                     "bbox": [x0, y0, x1 - x0, y1 - y0],
                     "area": int(self.regions.areas[row]),
-                    "segmentation": encoded,
+                    "segmentation": encoded[row + 1],
                     "score": float(self.regions.scores[row]),
                     "iscrowd": 0,
                 }

@@ -52,8 +52,7 @@ class OpenCVFarneback(FlowEstimator):
     """
 
     info = ModelInfo(
-        paper="Farnebäck 2003, Two-frame motion estimation based on polynomial expansion, "
-        "doi:10.1007/3-540-45103-X_50",
+        paper="Farnebäck 2003, Two-frame motion estimation based on polynomial expansion, doi:10.1007/3-540-45103-X_50",
         speed="slow",
         good_at="smooth motion of textured surfaces",
     )

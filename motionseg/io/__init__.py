@@ -18,7 +18,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "labels": ["read_codes", "read_labels", "write_labels"],
         "mot": ["MotTable", "MotWriter", "read_mot", "write_mot"],
         "mots": ["MotsTable", "read_mots", "write_mots"],
-        "rle": ["decode_labels", "decode_rle", "encode_labels", "encode_rle"],
         "video": ["VideoFrame", "VideoReader", "open_video"],
         "write": [
             "MaskFolderWriter",

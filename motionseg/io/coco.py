@@ -14,10 +14,10 @@ from scipy.ndimage import find_objects
 
 from motionseg.core.checks import check_integer, check_number
 from motionseg.core.errors import FrameError, OutputError, SourceError
+from motionseg.core.rle import check_rle, encode_labels
 from motionseg.core.types import Labels
 from motionseg.io._output import write_whole
 from motionseg.io._source import read_bytes
-from motionseg.io.rle import check_rle, encode_labels
 
 __all__ = ["coco_results", "read_coco", "read_youtube_vis", "write_coco", "write_youtube_vis", "youtube_vis_results"]
 
@@ -41,7 +41,7 @@ def coco_results(
     Returns
     -------
     list of dict
-        image_id, category_id, segmentation (which :func:`motionseg.io.decode_rle` decodes), bbox (x, y, w, h), score.
+        image_id, category_id, segmentation (for :func:`motionseg.core.rle.decode_rle`), bbox (x, y, w, h), score.
 
     Raises
     ------

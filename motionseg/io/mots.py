@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from motionseg.core.checks import check_integer
 from motionseg.core.errors import FrameError, OutputError, SourceError
+from motionseg.core.rle import check_rle, decode_rle, encode_labels
 from motionseg.core.types import Labels
 from motionseg.io._output import write_whole
 from motionseg.io._source import read_rows
-from motionseg.io.rle import check_rle, decode_rle, encode_labels
 
 __all__ = ["MotsTable", "read_mots", "write_mots"]
 
@@ -40,7 +40,7 @@ class MotsTable:
     classes : int64 (N,)
         1 car, 2 pedestrian, 10 not to count.
     counts : tuple of str
-        The masks' run lengths, as :func:`motionseg.io.encode_rle` has them.
+        The masks' run lengths, as :func:`motionseg.core.rle.encode_rle` has them.
     """
 
     source: str

@@ -59,7 +59,7 @@ def _solve(frame: int, pairs: TrackingPairs, scores: Floats, chosen: npt.NDArray
     part = slice(pairs.pair_start[frame], pairs.pair_start[frame + 1])
     rows = pairs.pair_truth[part] - pairs.truth_start[frame]
     columns = pairs.pair_found[part] - pairs.found_start[frame]
-    table = np.zeros((np.diff(pairs.truth_start)[frame], np.diff(pairs.found_start)[frame]))
+    table = np.zeros([start[frame + 1] - start[frame] for start in (pairs.truth_start, pairs.found_start)])
     table[rows, columns] = scores[part]
     partner = np.full(len(table), -1)
     row, column = linear_sum_assignment(-table)

@@ -55,6 +55,13 @@ class ObjectScores:
         """J&F: the mean of the means of J and F."""
         return (self.region_similarity.mean + self.contour_accuracy.mean) / 2
 
+    def metrics(self) -> dict[str, float]:
+        """J&F; J, J-recall and J-decay; F, F-recall and F-decay."""
+        told = {"J&F": self.mean}
+        for name, measure in (("J", self.region_similarity), ("F", self.contour_accuracy)):
+            told |= {name: measure.mean, f"{name}-recall": measure.recall, f"{name}-decay": measure.decay}
+        return told
+
 
 def _averaged(values: Floats) -> Statistics:
     rows = np.array([[s.mean, s.recall, s.decay] for s in map(statistics, values)])

@@ -112,6 +112,11 @@ class RegionCounts:
         """Number of regions, the background aside, with an F of at least 0.75."""
         return int(np.count_nonzero((self._regions[:, 2] >= _EXTRACTED) & (self.region_ids != 0)))
 
+    def metrics(self) -> dict[str, float]:
+        """density, Pr, Re, F, extracted (a number of objects)."""
+        rates = {"density": self.density, "Pr": self.precision, "Re": self.recall, "F": self.f_measure}
+        return rates | {"extracted": self.extracted}
+
 
 def count_regions(labels: Labels, truth: Labels, *, unlabelled: int = -1) -> RegionCounts:
     """Count the clusters of one annotated frame in the regions of its truth.

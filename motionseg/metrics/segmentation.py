@@ -115,6 +115,11 @@ class ConfusionMatrix:
         pixels = self.counts.sum(axis=1)
         return float(_ratio(np.nansum(self.class_iou * pixels), pixels.sum()))
 
+    def metrics(self) -> dict[str, float]:
+        """pixel accuracy, mean accuracy, mIoU, fwIoU (weighted by frequency)."""
+        accuracies = {"pixel accuracy": self.pixel_accuracy, "mean accuracy": self.mean_accuracy}
+        return accuracies | {"mIoU": self.mean_iou, "fwIoU": self.weighted_iou}
+
 
 def _ratio(part: Any, whole: Any) -> Floats:
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)

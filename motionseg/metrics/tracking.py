@@ -18,6 +18,7 @@ __all__ = ["TrackingPairs", "Trajectories", "pair_boxes", "pair_labels", "pair_s
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+LabelImage = npt.NDArray[np.integer[Any]]
 _VOID = -1
 
 
@@ -157,14 +158,12 @@ def pair_boxes(truth: Trajectories, found: Trajectories, *, n_frames: int | None
     n = pair_start[-1]
     pair_truth, pair_found, common = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n)
     _overlaps(*columns, pair_truth, pair_found, common)
-    union = _areas(truth_boxes)[pair_truth] + _areas(found_boxes)[pair_found] - common
-    starts = truth_start, found_start, pair_start
-    return TrackingPairs(n_frames, truth_ids, found_ids, *starts, pair_truth, pair_found, common / union)
+    truth_areas, found_areas = (np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (truth_boxes, found_boxes))
+    similarity = common / (truth_areas[pair_truth] + found_areas[pair_found] - common)
+    return TrackingPairs(n_frames, truth_ids, found_ids, *columns[2:], pair_truth, pair_found, similarity)
 
 
-def pair_labels(
-    truth_frames: Iterable[npt.NDArray[np.integer[Any]]], found_frames: Iterable[npt.NDArray[np.integer[Any]]]
-) -> TrackingPairs:
+def pair_labels(truth_frames: Iterable[LabelImage], found_frames: Iterable[LabelImage]) -> TrackingPairs:
     """Compare the masks of two sets of tracks frame by frame; similarity is intersection over union.
 
     Parameters
@@ -219,16 +218,21 @@ def pair_similarities(frames: Iterable[tuple[npt.ArrayLike, npt.ArrayLike, npt.A
         rows.append(row)
         columns.append(column)
         similarity.append(table.reshape(shape)[row, column])
-    truth_start, found_start, pair_start = (_starts(parts) for parts in (truth, found, similarity))
+    truth_start, found_start, pair_start = (
+        np.cumsum([0, *map(len, parts)], dtype=np.int64) for parts in (truth, found, similarity)
+    )
     n_pairs = np.diff(pair_start)
     pair_truth = _joined(rows, np.int64) + np.repeat(truth_start[:-1], n_pairs)
     pair_found = _joined(columns, np.int64) + np.repeat(found_start[:-1], n_pairs)
     ids = _without_gaps(_joined(truth, np.int64)), _without_gaps(_joined(found, np.int64))
-    starts = truth_start, found_start, pair_start
-    return TrackingPairs(len(truth), *ids, *starts, pair_truth, pair_found, _joined(similarity, np.float64))
+    return TrackingPairs(
+        len(truth), *ids, truth_start, found_start, pair_start, pair_truth, pair_found, _joined(similarity, np.float64)
+    )
 
 
-def _compare_labels(truth_frames: Iterable[Any], found_frames: Iterable[Any]) -> Iterator[tuple[Any, Any, Any]]:
+def _compare_labels(
+    truth_frames: Iterable[LabelImage], found_frames: Iterable[LabelImage]
+) -> Iterator[tuple[Any, Any, Any]]:
     for index, (truth, found) in enumerate(zip_longest(truth_frames, found_frames)):
         if truth is None or found is None:
             raise FrameError(f"{'truth' if truth is None else 'found'} ends before frame {index}")
@@ -250,7 +254,7 @@ def _compare_labels(truth_frames: Iterable[Any], found_frames: Iterable[Any]) ->
         yield truth_ids[truth_ids != 0], found_ids[found_ids != 0], common[objects] / union[objects]
 
 
-def _labels(name: str, image: Any, least: int) -> npt.NDArray[np.integer[Any]]:
+def _labels(name: str, image: Any, least: int) -> LabelImage:
     labels = np.asarray(image)
     if labels.ndim != 2 or not labels.size or not np.issubdtype(labels.dtype, np.integer):
         raise FrameError(f"{name}: labels are integers (H, W), not {labels.dtype} {labels.shape}")
@@ -277,10 +281,6 @@ def _without_gaps(ids: Integers) -> Integers:
     return np.unique(ids, return_inverse=True)[1].astype(np.int64)
 
 
-def _starts(parts: list[Any]) -> Integers:
-    return np.cumsum([0, *map(len, parts)], dtype=np.int64)
-
-
 def _joined(parts: list[Any], dtype: Any) -> npt.NDArray[Any]:
     return np.concatenate([np.zeros(0, dtype), *parts])
 
@@ -290,10 +290,6 @@ def _by_frame(tracks: Trajectories, numbers: Integers) -> tuple[Integers, Floats
     order = np.argsort(tracks.frames, kind="stable")
     start = np.append(np.searchsorted(tracks.frames[order], numbers), len(tracks)).astype(np.int64)
     return _without_gaps(tracks.ids)[order], tracks.boxes[order], start
-
-
-def _areas(boxes: Floats) -> Floats:
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
 @kernel

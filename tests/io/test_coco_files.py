@@ -1,4 +1,4 @@
-"""Run lengths, and the result files of COCO and YouTube-VIS."""
+"""The result files of COCO and YouTube-VIS."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from motionseg.core.errors import FrameError, OutputError, SourceError
+from motionseg.core.rle import decode_labels
 from motionseg.io import (
     coco_results,
-    decode_labels,
-    decode_rle,
-    encode_labels,
-    encode_rle,
     read_coco,
     read_youtube_vis,
     write_coco,
@@ -27,106 +24,6 @@ from motionseg.io import (
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 40))
 masks = shapes.flatmap(lambda shape: hnp.arrays(np.bool_, shape))
 pictures = shapes.flatmap(lambda shape: hnp.arrays(np.int32, shape, elements=st.integers(0, 4)))
-
-
-def slow_rle(mask):
-    """Pixel by pixel, character by character."""
-    counts, inside = [0], False
-    for x in range(mask.shape[1]):
-        for y in range(mask.shape[0]):
-            if mask[y, x] != inside:
-                counts.append(0)
-                inside = not inside
-            counts[-1] += 1
-    text = ""
-    for i, count in enumerate(counts):
-        rest = count - counts[i - 2] if i > 2 else count
-        while True:
-            low, rest = rest % 32, rest // 32
-            is_last = rest == (-1 if low & 16 else 0)
-            text += chr(48 + low + (0 if is_last else 32))
-            if is_last:
-                break
-    return {"size": list(mask.shape), "counts": text}
-
-
-@given(masks)
-def test_masks_come_back(mask):
-    rle = encode_rle(mask)
-    assert rle == slow_rle(mask)
-    decoded = decode_rle(rle)
-    assert decoded.dtype == np.bool_
-    assert decoded.flags.c_contiguous
-    np.testing.assert_array_equal(decoded, mask)
-    np.testing.assert_array_equal(decode_rle({**rle, "counts": rle["counts"].encode()}), mask)
-
-
-@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (1, 1), (480, 854), (2000, 3000)])
-@pytest.mark.parametrize("kind", ["empty", "full", "corner", "block"])
-def test_masks_of_any_size(shape, kind):
-    mask = np.full(shape, kind == "full")
-    mask[-1:, -1:] |= kind == "corner"
-    mask[shape[0] // 3 : shape[0] // 2, shape[1] // 3 : shape[1] // 2] |= kind == "block"
-    np.testing.assert_array_equal(decode_rle(encode_rle(mask)), mask)
-
-
-@given(pictures)
-def test_labels_come_back(labels):
-    rles = encode_labels(labels)
-    assert list(rles) == sorted(set(labels.ravel().tolist()) - {0})
-    for label, rle in rles.items():
-        assert rle == encode_rle(labels == label)
-    np.testing.assert_array_equal(decode_labels(rles, labels.shape), labels)
-
-
-def test_the_later_mask_is_on_top_and_none_is_left_out():
-    everywhere, corner = np.ones((2, 2), bool), np.array([[True, False], [False, False]])
-    rles = {7: encode_rle(everywhere), 3: None, 5: encode_rle(corner)}
-    assert decode_labels(rles, (2, 2)).tolist() == [[5, 7], [7, 7]]
-    with pytest.raises(FrameError, match=r"label 7 has shape \(2, 2\)"):
-        decode_labels(rles, (2, 3))
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        None,
-        [[1, 2, 3, 4]],
-        {},
-        {"size": [2, 2]},
-        {"size": [2, 2], "counts": [4]},
-        {"size": [2, 2], "counts": ""},
-        {"size": [2, 2], "counts": "5"},
-        {"size": [2, 2], "counts": "d"},
-        {"size": [2, 2], "counts": "!"},
-        {"size": [2, 2], "counts": "ä"},
-        {"size": [5, 1], "counts": "121/"},  # its lower bits are those of "121O", which is good
-        {"size": [2, 2], "counts": "6N"},  # 6, -2
-        {"size": [2, 2], "counts": "P" * 9 + "4"},
-        {"size": [2.0, 2], "counts": "4"},
-        {"size": [-2, -2], "counts": "4"},
-        {"size": [2], "counts": "4"},
-    ],
-)
-def test_a_bad_mask_is_told(tmp_path, bad):
-    with pytest.raises(FrameError, match="encoded mask"):
-        decode_rle(bad)
-    good = {"image_id": 1, "category_id": 1, "score": 0.5, "segmentation": {"size": [2, 2], "counts": "4"}}
-    (tmp_path / "a.json").write_text(json.dumps([good, {**good, "segmentation": bad}]))
-    with pytest.raises(SourceError, match=r"a\.json: result 1: .*encoded mask"):
-        read_coco(tmp_path / "a.json")
-
-
-def test_a_known_text():
-    assert decode_rle({"size": [5, 1], "counts": "121O"})[:, 0].tolist() == [False, True, True, False, True]
-
-
-def test_what_cannot_be_encoded_is_refused():
-    for bad in (np.zeros((2, 2)), np.zeros((2, 2, 2), np.int32), [[0, 1]]):
-        with pytest.raises(FrameError, match="integer array"):
-            encode_labels(bad)
-        with pytest.raises(FrameError, match="bool array"):
-            encode_rle(bad)
 
 
 @given(st.lists(pictures, max_size=3), st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4))
@@ -218,12 +115,11 @@ def test_numbers_of_numpy_and_bytes_are_written(tmp_path):
     assert read_coco(tmp_path / "a.json")[0] == {**_COCO, "image_id": 3}
 
 
-@pytest.mark.peers
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pycocotools with numpy 2
-@given(masks)
-def test_pycocotools_agrees(mask):
-    peer = pytest.importorskip("pycocotools.mask")
-    rle = encode_rle(mask)
-    theirs = peer.encode(np.asfortranarray(mask, np.uint8))
-    assert rle == {**theirs, "counts": theirs["counts"].decode()}
-    np.testing.assert_array_equal(peer.decode(rle), mask)
+@pytest.mark.parametrize(
+    "bad", [None, {}, {"size": [2, 2]}, {"size": [2, 2], "counts": "5"}, {"size": [2], "counts": "4"}]
+)
+def test_a_bad_mask_has_a_number(tmp_path, bad):
+    good = {"image_id": 1, "category_id": 1, "score": 0.5, "segmentation": {"size": [2, 2], "counts": "4"}}
+    (tmp_path / "a.json").write_text(json.dumps([good, {**good, "segmentation": bad}]))
+    with pytest.raises(SourceError, match=r"a\.json: result 1: .*encoded mask"):
+        read_coco(tmp_path / "a.json")

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from motionseg.core.errors import FrameError, OutputError, ParameterError, SourceError
+from motionseg.core.rle import encode_rle
 from motionseg.core.types import Tracks
-from motionseg.io import MotTable, MotWriter, encode_rle, read_mot, read_mots, write_mot, write_mots
+from motionseg.io import MotTable, MotWriter, read_mot, read_mots, write_mot, write_mots
 
 coordinates = st.just(0.0) | st.floats(2**-10, 2**17, width=32) | st.floats(-(2**17), -(2**-10), width=32)
 shares = st.floats(-1, 1, width=32)

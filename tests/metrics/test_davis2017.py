@@ -105,6 +105,10 @@ def test_statistics_are_averaged_over_the_objects():
     assert told.decay == pytest.approx(((0.8 - 0.1) + (0.5 - 0.75)) / 2)
     assert scores.contour_accuracy.mean == pytest.approx(told.mean / 2)
     assert scores.mean == pytest.approx(0.75 * told.mean)
+    contour = scores.contour_accuracy
+    by_name = {"J": told.mean, "J-recall": told.recall, "J-decay": told.decay}
+    by_name |= {"F": contour.mean, "F-recall": contour.recall, "F-decay": contour.decay}
+    assert scores.metrics() == {"J&F": scores.mean, **by_name}
 
 
 def test_a_second_quarter_of_a_thousand_frames_decays_right():

@@ -36,6 +36,8 @@ def test_by_hand():
     precision, recall = 11 / 12, (8 / 9 + 7 / 4) / 3
     assert counts.f_measure == pytest.approx(2 * precision * recall / (precision + recall))
     assert counts.extracted == 2  # both with F = 6 / 7; the background is no object
+    rates = {"density": 16 / 18, "Pr": counts.precision, "Re": counts.recall, "F": counts.f_measure}
+    assert counts.metrics() == {**rates, "extracted": 2}
 
 
 def test_the_sum_of_f_decides_and_not_the_overlap():

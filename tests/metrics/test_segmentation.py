@@ -87,6 +87,8 @@ def test_ratios_by_hand():
     assert matrix.class_iou == pytest.approx([8 / 12, 4 / 7, 0, math.nan], nan_ok=True)
     assert matrix.mean_iou == pytest.approx((8 / 12 + 4 / 7 + 0) / 3)
     assert matrix.weighted_iou == pytest.approx(10 / 16 * 8 / 12 + 6 / 16 * 4 / 7)
+    accuracies = {"pixel accuracy": matrix.pixel_accuracy, "mean accuracy": matrix.mean_accuracy}
+    assert matrix.metrics() == {**accuracies, "mIoU": matrix.mean_iou, "fwIoU": matrix.weighted_iou}
 
 
 def test_nothing_judged():

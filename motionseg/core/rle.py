@@ -1,4 +1,8 @@
-"""Masks and labels as COCO's compressed run lengths, in which COCO, YouTube-VIS and MOTS give their results."""
+"""Masks and labels as COCO's compressed run lengths, in which COCO, YouTube-VIS and MOTS give their results.
+
+Written here though pycocotools has it: that reads counts which do not cover their picture into memory that nobody
+has set, and results come from any program; and a picture of labels takes it one pass for each label.
+"""
 
 from __future__ import annotations
 
