@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _shared import write_rows
 
-import motionseg
 from motionseg import Segmentation
 from motionseg.datasets import SBI2015, CDnet, Dataset, ResultWriter, Sequence
 
@@ -217,18 +217,9 @@ def main() -> None:
     print(f"{(time.monotonic() - began) / 60:.1f} minutes; the report is {args.out / 'report.html'}", file=sys.stderr)
     if args.json:
         tables = [json.loads((folder / "summary.json").read_text(encoding="utf-8")) for folder in folders]
-        facts = {"command": _command(), "date": time.strftime("%Y-%m-%d"), "motionseg": motionseg.__version__}
-        facts["machine"] = tables[0]["machine"]
         rows = [row for table in tables for row in table["rows"]]
         means = [{"dataset": table["dataset"], "means": table["means"]} for table in tables]
-        args.json.write_text(json.dumps({**facts, "rows": rows, "means": means}, indent=1) + "\n", encoding="utf-8")
-
-
-def _command() -> str:
-    """The command line, without folders, which differ from machine to machine."""
-    secret = {"--data": "DIR", "--out": "DIR", "--peer-python": "PYTHON"}
-    pairs = zip(["", *sys.argv[1:]], sys.argv[1:], strict=False)
-    return " ".join(["python benchmarks/quality.py", *(secret.get(before, word) for before, word in pairs)])
+        write_rows(args.json, rows, means=means)
 
 
 if __name__ == "__main__":

@@ -11,26 +11,23 @@ README.md beside this file says how each figure is taken.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from _shared import Row, in_turns, missing, say, timed, write_rows
 
 import motionseg
 from motionseg.background import KNN, FrameDifference, GaussianMixture, SigmaDelta
 
 Frames = list[np.ndarray]
-Row = dict[str, Any]
 KINDS = ("quiet", "busy", "swaying")
 SIZES = "320x240,640x480,1280x720,1920x1080"
 
@@ -72,26 +69,6 @@ def sizes_of(text: str) -> list[tuple[int, int]]:
 # --- measuring ---------------------------------------------------------------------------------
 
 
-def timed(work: Callable[[], Any]) -> float:
-    """Seconds that one call takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def in_turns(ours: Callable[[], Any], theirs: Callable[[], Any], rounds: int) -> tuple[float, float]:
-    """Medians in seconds of the two, called in turns, the first to go changing from round to round."""
-    a, b = [], []
-    for i in range(rounds):
-        if i % 2:
-            b.append(timed(theirs))
-            a.append(timed(ours))
-        else:
-            a.append(timed(ours))
-            b.append(timed(theirs))
-    return statistics.median(a), statistics.median(b)
-
-
 def through(model: Any, frames: Frames) -> Callable[[], None]:
     """A call that applies `model` to all `frames`."""
 
@@ -117,12 +94,6 @@ def compare(name: str, ours: Any, theirs: Any, frames: Frames, rounds: int, **fa
     a, b = in_turns(run_ours, run_theirs, rounds)
     row = {"what": name, **facts, "ours_ms": 1e3 * a / len(frames), "theirs_ms": 1e3 * b / len(frames), "ratio": b / a}
     return say(row)
-
-
-def say(row: Row) -> Row:
-    """Print a row as it comes; return it."""
-    print("  ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
-    return row
 
 
 # --- the figures -------------------------------------------------------------------------------
@@ -311,28 +282,9 @@ def start(args: argparse.Namespace) -> Iterable[Row]:
     yield say({"what": "first mask, cold", "seconds": statistics.median(cold)})
 
 
-def missing(what: str, option: str) -> list[Row]:
-    """Say that a figure is left out."""
-    return [say({"what": what, "left_out": f"needs {option}"})]
-
-
 FIGURES: dict[str, Callable[[argparse.Namespace], Iterable[Row]]] = {
     f.__name__: f for f in (start, equality, mixture, knn, frame_difference, sigma_delta, loop)
 }
-
-
-def _command() -> str:
-    """The command line, without the folders, which differ from machine to machine."""
-    secret = {"--data": "DIR", "--peer-python": "PYTHON"}
-    pairs = zip(["", *sys.argv[1:]], sys.argv[1:], strict=False)
-    return " ".join(["python benchmarks/speed.py", *(secret.get(before, word) for before, word in pairs)])
-
-
-def _machine() -> Row:
-    """Processor, cores and versions."""
-    doctor = subprocess.run([sys.executable, "-m", "motionseg", "doctor", "--json"], capture_output=True, check=True)
-    facts = json.loads(doctor.stdout)
-    return {key: facts[key] for key in ("processor", "cores", "versions")} | {"system": platform.system()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -351,8 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in FIGURES if "all" in args.figures else args.figures:
         rows += FIGURES[name](args)
         if args.out:
-            report = {"command": _command(), "date": time.strftime("%Y-%m-%d"), "machine": _machine()}
-            args.out.write_text(json.dumps({**report, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+            write_rows(args.out, rows)
 
 
 if __name__ == "__main__":

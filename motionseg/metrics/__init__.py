@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ranking": ["CDNET_METRICS", "Ranking", "rank", "rank_methods"],
         "score": ["ScoreCounts", "count_scores"],
         "segmentation": ["ConfusionMatrix", "boundary_iou", "count_classes"],
-        "temporal_stability": ["temporal_stability"],
+        "stability": ["temporal_stability"],
         "tracking": ["TrackingPairs", "Trajectories", "pair_boxes", "pair_labels", "pair_similarities"],
     },
 )

@@ -93,6 +93,13 @@ class CLEARCounts:
         """False positives per frame (FAR); 0 if there is no frame."""
         return self.fp / self.frames if self.frames else 0.0
 
+    def metrics(self) -> dict[str, float]:
+        """MOTA, MOTP, MODA, sMOTA; recall and precision as Re and Pr; IDSW, Frag, MT, PT, ML; FAR."""
+        ratios = {"MOTA": self.mota, "MOTP": self.motp, "MODA": self.moda, "sMOTA": self.smota}
+        ratios |= {"Re": self.recall, "Pr": self.precision, "IDSW": self.id_switches, "Frag": self.fragmentations}
+        tracks = {"MT": self.mostly_tracked, "PT": self.partly_tracked, "ML": self.mostly_lost}
+        return {**ratios, **tracks, "FAR": self.false_alarm_rate}
+
     def _per_truth(self, good: float) -> float:
         return good / (self.tp + self.fn) if self.tp + self.fn else 0.0
 

@@ -126,6 +126,10 @@ class HOTACounts:
         """LocA(0), the value at the first alpha."""
         return float(self.curves["LocA"][0])
 
+    def metrics(self) -> dict[str, float]:
+        """Every figure under its usual name, its mean over the alphas: HOTA, DetA, AssA, LocA, DetRe, DetPr, ..."""
+        return {name: float(curve.mean()) for name, curve in self.curves.items()}
+
 
 def count_hota(pairs: TrackingPairs) -> HOTACounts:
     """Count what HOTA asks of one sequence, of boxes or of masks.

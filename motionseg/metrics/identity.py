@@ -52,6 +52,10 @@ class IdentityCounts:
         """Precision, IDTP / found; 0 if nothing was found."""
         return self.idtp / (self.idtp + self.idfp) if self.idtp else 0.0
 
+    def metrics(self) -> dict[str, float]:
+        """IDF1, IDR and IDP."""
+        return {"IDF1": self.idf1, "IDR": self.idr, "IDP": self.idp}
+
 
 def count_identity(pairs: TrackingPairs, *, threshold: float = 0.5) -> IdentityCounts:
     """Count what IDF1 asks of one sequence, of boxes or of masks.

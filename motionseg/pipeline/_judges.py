@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import abc
+from collections.abc import Mapping
 from dataclasses import asdict
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 from typing import Any
 
@@ -22,6 +23,7 @@ from motionseg.metrics import (
     CLEARCounts,
     HOTACounts,
     IdentityCounts,
+    ObjectScores,
     RegionCounts,
     ScoreCounts,
     Trajectories,
@@ -47,6 +49,7 @@ __all__ = ["JUDGES", "Judge", "combine"]
 
 _MOST_OBJECTS = 20  # of the unsupervised DAVIS-2017 protocol
 _UNKNOWN = 170  # CDnet's code
+_DISTRACTORS, _MOT20 = (2, 7, 8, 12), (2, 6, 7, 8, 12)  # classes that the MOTChallenge takes out
 
 
 class Judge(ABC):
@@ -154,10 +157,7 @@ class _ForegroundJudge(Judge):
         return 1 - region
 
     def metrics(self) -> dict[str, float]:
-        measures = {}
-        for name, values in (("J", self._region), ("F", self._contour)):
-            found = statistics(values)
-            measures |= {name: found.mean, f"{name}-recall": found.recall, f"{name}-decay": found.decay}
+        measures = _measures(self.counts())
         steps = np.array(self._stability)
         measures["T"] = float(np.nanmean(steps)) if np.isfinite(steps).any() else float("nan")
         return measures
@@ -184,14 +184,22 @@ class _ObjectsJudge(Judge):
         self._truth.append(truth.astype(np.int16))
         return 1 - region_similarity(result.mask, truth > 0)
 
-    def metrics(self) -> dict[str, float]:
+    @cached_property
+    def _scores(self) -> ObjectScores:
         areas = reduce(_add_padded, (np.bincount(labels.ravel()) for labels in self._found))
         areas[0] = 0
         kept = np.argsort(-areas, kind="stable")[:_MOST_OBJECTS]
         table = np.zeros(len(areas), np.int32)
         table[kept] = np.where(areas[kept] > 0, np.arange(1, len(kept) + 1), 0)
         found = (table[labels] for labels in self._found)
-        return judge_objects(found, (truth.astype(np.int32) for truth in self._truth)).metrics()
+        return judge_objects(found, (truth.astype(np.int32) for truth in self._truth))
+
+    def metrics(self) -> dict[str, float]:
+        return self._scores.metrics()
+
+    def counts(self) -> dict[str, Any]:
+        rows = zip(self._scores.J, self._scores.F, strict=True)
+        return {"objects": [_measures({"J": j.tolist(), "F": f.tolist()}) for j, f in rows]}
 
     def pictures(self, frame: Frame | None, truth: Any, result: Segmentation) -> dict[str, Frame]:
         return _label_pictures(truth, result)
@@ -237,7 +245,8 @@ class _BoxesJudge(Judge):
             truth, found = _trajectories(self._truth), _trajectories(self._found)
             flags = np.concatenate([t.scores > 0 for _, t in self._truth])
             classes = np.concatenate([t.classes for _, t in self._truth])
-            kept = without_distractors(truth, classes, flags, found)
+            distractors = _MOT20 if self.sequence.name.startswith("MOT20") else _DISTRACTORS
+            kept = without_distractors(truth, classes, flags, found, distractors=distractors)
             pairs = pair_boxes(*kept, n_frames=len(self._truth))
             self._sums = count_hota(pairs), count_clear(pairs), count_identity(pairs)
         return self._sums
@@ -292,8 +301,19 @@ class _FlowJudge(Judge):
 _TRACKING = {"hota": HOTACounts, "clear": CLEARCounts, "identity": IdentityCounts}
 
 
+def _measures(values: Mapping[str, list[float]]) -> dict[str, float]:
+    """Mean, recall and decay of J and F over the frames of a sequence."""
+    measures = {}
+    for name, column in values.items():
+        found = statistics(column)
+        measures |= {name: found.mean, f"{name}-recall": found.recall, f"{name}-decay": found.decay}
+    return measures
+
+
 def combine(task: str, counts: abc.Sequence[dict[str, Any]]) -> dict[str, float]:
-    """The measures of several sequences together, where a benchmark sums counts up instead of averaging measures.
+    """The measures of several sequences together, where a benchmark does not average those of sequences.
+
+    The MOTChallenge sums counts up; DAVIS-2017 averages over the objects of all sequences.
 
     Parameters
     ----------
@@ -306,6 +326,10 @@ def combine(task: str, counts: abc.Sequence[dict[str, Any]]) -> dict[str, float]
     dict of str to float
         Empty where the benchmark averages.
     """
+    if task == "objects":
+        objects = [row for part in counts for row in part["objects"]]
+        means = {name: float(np.mean([row[name] for row in objects])) for name in (objects[0] if objects else ())}
+        return {"J&F": (means["J"] + means["F"]) / 2, **means} if means else {}
     if task != "boxes" or not counts:
         return {}
     measures: dict[str, float] = {}

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 
 from motionseg.core.errors import ParameterError
 from motionseg.metrics.clear import CLEARCounts, count_clear
-from motionseg.metrics.tracking import pair_similarities
+from motionseg.metrics.tracking import Trajectories, pair_boxes, pair_similarities
 
 HIT, OTHER, MISS, BLIND = ([1], [1], [[0.8]]), ([1], [2], [[0.8]]), ([1], [1], [[0.4]]), ([1], [], [])
 
@@ -19,6 +20,11 @@ def test_ratios():
     nothing = CLEARCounts()
     assert (nothing.mota, nothing.moda, nothing.smota, nothing.motp, nothing.false_alarm_rate) == (0, 0, 0, 0, 0)
     assert (nothing.recall, nothing.precision) == (0, 0)
+
+
+def test_frames_without_boxes_have_no_false_alarm():
+    found = Trajectories([3], [1], [[0, 0, 2, 2]])
+    assert count_clear(pair_boxes(Trajectories([], [], []), found, n_frames=10)).false_alarm_rate == 0.1
 
 
 def test_a_switch_is_remembered_over_a_miss():
@@ -52,6 +58,14 @@ def test_how_much_of_a_track_was_found(hits, tracked):
 
 def test_threshold():
     assert counted(MISS, threshold=0.4).tp == 1
+    assert counted(([1], [1], [[np.nextafter(0.5, 0)]])).tp == 1, "a rounding is forgiven"
     for threshold in (0, 1.1, float("nan")):
         with pytest.raises(ParameterError, match="threshold"):
             counted(MISS, threshold=threshold)
+
+
+def test_metrics_have_the_usual_names():
+    measures = CLEARCounts(tp=8, fn=2, fp=1, id_switches=1, mostly_lost=3, frames=5, similarity=6.4).metrics()
+    assert {name: measures[name] for name in ("MOTA", "MOTP", "Re", "IDSW", "ML", "FAR")} == pytest.approx(
+        {"MOTA": 0.6, "MOTP": 0.8, "Re": 0.8, "IDSW": 1, "ML": 3, "FAR": 0.2}
+    )

@@ -44,3 +44,10 @@ def test_a_perfect_result_is_one_and_nothing_is_zero():
     assert all((curve == 1).all() for curve in counts.curves.values())
     nothing = HOTACounts()
     assert (nothing.hota, nothing.det_a, nothing.ass_a, nothing.loc_a) == (0, 0, 0, 1)
+
+
+def test_metrics_have_the_usual_names():
+    ones = np.ones(19, np.int64)
+    counts = HOTACounts(tp=3 * ones, fn=ones, similarity=2.4 * ones, association=3.0 * ones)
+    assert list(counts.metrics()) == ["HOTA", "DetA", "AssA", "LocA", "DetRe", "DetPr", "AssRe", "AssPr"]
+    assert counts.metrics()["DetA"] == pytest.approx(counts.det_a) == pytest.approx(0.75)

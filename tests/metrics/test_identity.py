@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from motionseg.core.errors import ParameterError
@@ -28,5 +29,10 @@ def test_nothing_is_zero():
 
 def test_threshold():
     assert count_identity(pair_similarities([same(1, 1, 0.4)]), threshold=0.4).idtp == 1
+    assert count_identity(pair_similarities([same(1, 1, np.nextafter(0.5, 0))])).idtp == 0, "no rounding is forgiven"
     with pytest.raises(ParameterError, match="threshold"):
         count_identity(pair_similarities([]), threshold=0)
+
+
+def test_metrics_have_the_usual_names():
+    assert IdentityCounts(idtp=6, idfn=2, idfp=6).metrics() == pytest.approx({"IDF1": 0.6, "IDR": 0.75, "IDP": 0.5})

@@ -149,8 +149,8 @@ def test_tud(data_root, tmp_path):
     assert_equal(together, [metric.combine_sequences(part) for metric, part in zip(OFFICIAL, parts, strict=True)])
 
 
-@pytest.mark.parametrize(("benchmark", "distractors"), [("MOT17", (2, 7, 8, 12)), ("MOT20", (2, 6, 7, 8, 12))])
-def test_what_the_motchallenge_leaves_out(tmp_path, benchmark, distractors):
+@pytest.mark.parametrize(("benchmark", "options"), [("MOT17", {}), ("MOT20", {"distractors": (2, 6, 7, 8, 12)})])
+def test_what_the_motchallenge_leaves_out(tmp_path, benchmark, options):
     rng, length = np.random.default_rng(7), 30
     frames, ids = (grid.ravel() for grid in np.meshgrid(np.arange(1, length + 1), np.arange(1, 31), indexing="ij"))
     corner = rng.uniform(0, 150, (31, 2))[ids] + frames[:, None]
@@ -168,7 +168,7 @@ def test_what_the_motchallenge_leaves_out(tmp_path, benchmark, distractors):
     data = Official(tmp_path, benchmark, "{gt_folder}/{seq}/gt/gt.txt", {"one": length}, tmp_path)("one")
 
     columns = truth[:, 7].astype(int), truth[:, 6].astype(int)
-    kept_truth, kept = without_distractors(trajectories(truth), *columns, trajectories(found), distractors=distractors)
+    kept_truth, kept = without_distractors(trajectories(truth), *columns, trajectories(found), **options)
     assert len(found) - len(kept) > 50
     for f in range(length):
         assert sorted(kept.boxes[kept.frames == f + 1, 0]) == sorted(data["tracker_dets"][f][:, 0])

@@ -9,7 +9,7 @@ from reference import davis as slow
 
 from motionseg.core.errors import FrameError
 from motionseg.metrics import temporal_stability
-from motionseg.metrics.temporal_stability import (
+from motionseg.metrics.stability import (
     _MOST_POINTS,
     _compare,
     _match,
