@@ -155,6 +155,7 @@ def _table(summary: dict[str, Any]) -> Table:
     from motionseg.apps.records import MAIN_MEASURES, format_number
 
     measures = MAIN_MEASURES[summary["task"]]
+    together = "sum of" if summary["task"] == "boxes" else "mean of"
     table = Table("method", "sequence", *measures, "frames/s")
     for column in table.columns[2:]:
         column.justify = "right"
@@ -167,6 +168,6 @@ def _table(summary: dict[str, Any]) -> Table:
                     method, where, *cells, *[""] * (len(measures) - len(cells)), format_number("fps", row["fps"])
                 )
         cells = [format_number(name, mean["overall"].get(name)) for name in (*measures, "fps")]
-        table.add_row(method, f"mean of {mean['sequences']}", *cells, style="bold")
+        table.add_row(method, f"{together} {mean['sequences']}", *cells, style="bold")
         table.add_section()
     return table

@@ -48,6 +48,7 @@ _LOWER_IS_BETTER = frozenset(
     | {"J-decay", "F-decay", "IDSW", "Frag", "ML", "CLR_FP", "CLR_FN", "FAR"}
 )
 _WHOLE = frozenset({"IDSW", "Frag", "MT", "PT", "ML"})
+_COARSE = frozenset({"fps", "peak_memory_mb", "rank", "rank, categories", "extracted"})
 
 
 def lower_is_better(measure: str) -> bool:
@@ -59,9 +60,9 @@ def format_number(measure: str, value: float | None) -> str:
     """A measure as a table shows it."""
     if value is None:
         return "-"
-    if isinstance(value, int) or measure in _WHOLE:
+    if measure in _WHOLE or abs(value) >= 100:
         return f"{value:.0f}"
-    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3f}"
+    return f"{value:.1f}" if measure in _COARSE else f"{value:.3f}"
 
 
 def record_path(folder: Path, method: str, sequence: str) -> Path:

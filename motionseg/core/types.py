@@ -214,7 +214,7 @@ class Segmentation:
         array([[0, 0, 1]], dtype=int32)
         """
         if self.labels is None:
-            return (self.mask == FOREGROUND).astype(np.int32)
+            return np.asarray(self.mask == FOREGROUND, np.int32)
         if self.tracks is None:
             return self.labels
         ids = np.zeros(int(self.labels.max(initial=0)) + 1, np.int32)

@@ -11,7 +11,7 @@ import numpy as np
 from motionseg.core.types import Labels
 from motionseg.datasets._pairing import stem_of
 from motionseg.datasets.base import Dataset, DatasetInfo, Lazy, Pictures, Sequence, images_in, require
-from motionseg.io.images import natural_key
+from motionseg.io.images import IMAGE_SUFFIXES, natural_key
 from motionseg.io.labels import read_codes
 
 __all__ = ["Moseg"]
@@ -139,7 +139,7 @@ def _sequence(path: Path) -> Sequence:
 def _pictures(folder: Path, truth_names: set[str]) -> list[Path]:
     """The frames of a folder that may hold truth as well, and every frame twice (the official script makes .ppm)."""
     by_stem: dict[str, Path] = {}
-    for path in images_in(folder):
+    for path in images_in(folder, suffixes=IMAGE_SUFFIXES - {".pgm"}):  # .pgm is always truth
         if path.name not in truth_names:
             by_stem.setdefault(path.stem, path)
     return list(by_stem.values())

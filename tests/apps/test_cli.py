@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from motionseg.apps import cli, segment_job
+from motionseg.apps import cli, manners, segment_job
 from motionseg.apps.config import build_segmenter, parse_settings, segmenter_parameters
 from motionseg.core.errors import OutputError, ParameterError, SourceError
 from motionseg.io import VideoWriter, open_video, write_image
@@ -326,7 +326,7 @@ def test_errors_have_their_codes():
     codes = []
     for error in (ParameterError("x"), SourceError("x", source="s"), OutputError("x"), KeyboardInterrupt()):
         try:
-            with cli._errors(False):
+            with manners.errors(False):
                 raise error
         except cli.typer.Exit as exit_:
             codes.append(exit_.exit_code)

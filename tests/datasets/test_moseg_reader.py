@@ -43,6 +43,11 @@ def cars(root, **options):
     return folder
 
 
+def test_a_truth_that_is_not_listed_is_no_frame(tmp_path):
+    write(cars(tmp_path) / "cars1_extra.pgm", np.zeros((2, 3), np.uint8))
+    assert len(Moseg(tmp_path)["cars1"].frames) == 4
+
+
 def test_moseg(tmp_path):
     cars(tmp_path)
     dataset = Moseg(tmp_path)
