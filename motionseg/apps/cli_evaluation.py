@@ -13,6 +13,8 @@ from rich.text import Text
 
 from motionseg.apps.manners import FAILED, FrameProgress, Json, console, errors, exit_if_interrupted
 
+_MOST_LINES = 20
+
 __all__ = ["bench", "datasets", "report", "score"]
 
 Key = Annotated[str, typer.Argument(metavar="DATASET", help="'motionseg datasets' lists them.")]
@@ -141,13 +143,21 @@ def _conclude(summary: dict[str, Any], json_: bool, if_interrupted: str) -> None
         print(json.dumps(summary))
     else:
         console().print(_table(summary))
+    damaged = dict.fromkeys(f"{_where(row)}: {what}" for row in summary["rows"] for what in row.get("problems", ()))
+    for line in list(damaged)[:_MOST_LINES]:
+        print(f"damaged: {line}", file=sys.stderr)
+    if len(damaged) > _MOST_LINES:
+        print(f"damaged: and {len(damaged) - _MOST_LINES} more", file=sys.stderr)
     failed = [row for row in summary["rows"] if row["error"]]
     for row in failed:
-        where = "/".join(part for part in (row["category"], row["sequence"]) if part)
-        print(f"failed: {row['method']} on {where}: {row['error']}", file=sys.stderr)
+        print(f"failed: {row['method']} on {_where(row)}: {row['error']}", file=sys.stderr)
     exit_if_interrupted(summary, if_interrupted)
     if failed:
         raise typer.Exit(FAILED)
+
+
+def _where(row: dict[str, Any]) -> str:
+    return "/".join(part for part in (row["category"], row["sequence"]) if part)
 
 
 def _table(summary: dict[str, Any]) -> Table:
@@ -162,7 +172,7 @@ def _table(summary: dict[str, Any]) -> Table:
     for method, mean in summary["means"].items():
         for row in summary["rows"]:
             if row["method"] == method:
-                where = "/".join(part for part in (row["category"], row["sequence"]) if part)
+                where = _where(row)
                 cells = ["failed"] if row["error"] else [format_number(name, row.get(name)) for name in measures]
                 table.add_row(
                     method, where, *cells, *[""] * (len(measures) - len(cells)), format_number("fps", row["fps"])

@@ -38,7 +38,7 @@ MAIN_MEASURES = {
     "change": ("F", "Re", "Pr", "PWC", "FPR", "AP"),
     "foreground": ("J", "F", "T"),
     "objects": ("J&F", "J", "F"),
-    "regions": ("F", "Pr", "Re", "density", "extracted"),
+    "regions": ("F", "Pr", "Re", "density", "extracted", "J"),
     "boxes": ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW"),
     "flow": ("EPE", "AE", "Fl-all"),
 }
@@ -154,7 +154,7 @@ def tabulate(records: Iterable[Record]) -> dict[str, Any]:
         row = {name: record[name] for name in ("method", "dataset", "category", "sequence")}
         row |= record.get("metrics", {})
         row |= {name: record.get(name) for name in ("judged", "fps", "peak_memory_mb", "error")}
-        rows.append(row | ({"problems": len(record["problems"])} if record.get("problems") else {}))
+        rows.append(row | ({"problems": record["problems"]} if record.get("problems") else {}))
     for method in dict.fromkeys(record["method"] for record in records):
         mine = [record for record in records if record["method"] == method]
         done = [record for record in mine if not record["error"]]

@@ -211,13 +211,16 @@ class _RegionsJudge(Judge):
     def __init__(self, sequence: Sequence) -> None:
         super().__init__(sequence)
         self._counts = RegionCounts()
+        self._similarity: list[float] = []
 
     def judge(self, index: int, truth: npt.NDArray[np.int32], result: Segmentation) -> float:
         self._counts += count_regions(result.track_labels(), truth)
-        return 1 - region_similarity(result.mask, truth > 0, void=truth < 0)
+        self._similarity.append(region_similarity(result.mask, truth > 0, void=truth < 0))
+        return 1 - self._similarity[-1]
 
     def metrics(self) -> dict[str, float]:
-        return self._counts.metrics()
+        # J of all that moves is what papers on foreground give for FBMS-59.
+        return {**self._counts.metrics(), "J": float(np.mean(self._similarity))}
 
     def pictures(self, frame: Frame | None, truth: Any, result: Segmentation) -> dict[str, Frame]:
         return _label_pictures(truth, result)

@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from motionseg.apps.records import lower_is_better
 from motionseg.apps.report.tables import Section
@@ -43,25 +44,49 @@ def _plot(width: float, height: float) -> Iterator[tuple[Axes, list[str]]]:
 
 
 def quality_against_speed(section: Section) -> str | None:
-    """The measure that decides against frames per second, a point for each method; None without speeds."""
+    """The measure that decides against frames per second, a point for each method; None for less than two."""
     points = []
     for method in section.methods:
         overall = section.means[method]["overall"]
         value, fps = overall.get(section.measure), overall.get("fps")
         if value is not None and fps is not None:
             points.append((method, value, fps))
-    if not points:
+    if len(points) < 2:
         return None
     with _plot(6.4, 4.2) as (axes, out):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel("frames/s of the method alone, mean over sequences")
+        axes.set_ylabel(section.measure + (" (lower is better)" if lower_is_better(section.measure) else ""))
+        axes.margins(x=0.2, y=0.12)
         for method, value, fps in points:
             color, marker = _look(section.methods.index(method))
             axes.plot(fps, value, marker, color=color, markersize=8)
-            axes.annotate(method, (fps, value), xytext=(6, 5), textcoords="offset points", color=color, fontsize=9)
-        axes.set_xscale("log")
-        axes.set_xlabel("frames/s of the method alone, mean over sequences")
-        axes.set_ylabel(section.measure + (" (lower is better)" if lower_is_better(section.measure) else ""))
-        axes.margins(x=0.18, y=0.12)
+        _label(axes, section.methods, points)
     return out[0]
+
+
+def _label(axes: Axes, methods: list[str], points: list[tuple[str, float, float]]) -> None:
+    """Names beside their points, where they do not lie upon another name or point."""
+    axes.figure.draw_without_rendering()  # settles where points are
+    scale = 72 / axes.figure.dpi
+    places = {method: axes.transData.transform((fps, value)) * scale for method, value, fps in points}
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in places.values()]
+    for method, value, fps in points:
+        width, (x, y) = 5.2 * len(method), places[method]
+        corners = [(side, up) for up in (4, -12, 14, -22) for side in (7, -7 - width)]
+        boxes = [(x + dx, y + dy, x + dx + width, y + dy + 9) for dx, dy in corners]
+        crossings = [sum(_cross(box, other) for other in taken) for box in boxes]
+        best = crossings.index(min(crossings))
+        taken.append(boxes[best])
+        axes.annotate(method, (fps, value), xytext=corners[best], textcoords="offset points",
+                      color=_look(methods.index(method))[0], fontsize=9)  # fmt: skip
+
+
+def _cross(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def precision_recall(section: Section) -> str | None:
@@ -74,7 +99,8 @@ def precision_recall(section: Section) -> str | None:
     with _plot(6.4, 4.2) as (axes, out):
         for method, line in lines:
             color, _ = _look(section.methods.index(method))
-            axes.plot(grid, line, color=color, linewidth=1.8, label=method)
+            style = ("-", "--", ":")[section.methods.index(method) // len(_COLORS) % 3]
+            axes.plot(grid, line, style, color=color, linewidth=1.8, label=method)
         axes.set(xlabel="recall", ylabel="precision, mean over sequences", xlim=(0, 1), ylim=(0, 1.02))
         axes.legend(loc="lower left", frameon=False, fontsize=9)
     return out[0]

@@ -8,14 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motionseg.apps.doctor import machine
-from motionseg.apps.records import format_number
-from motionseg.apps.report.tables import Section, Table, read_sections
+from motionseg.apps.report.tables import Section, Table, full_name, read_sections
 from motionseg.core.errors import MissingExtraError
 from motionseg.io.write import write_text
 
 __all__ = ["write_report"]
 
 _MOST_STRIPS = 6  # of a method on a dataset
+_COSTS = {
+    "change": "{:.1f} % of the pixels are wrong",
+    "foreground": "1 - J = {:.3f}",
+    "objects": "1 - J = {:.3f}, all objects together",
+    "regions": "1 - J = {:.3f}, all regions together",
+    "boxes": "{:.3f} of the boxes have no partner",
+    "flow": "endpoint error {:.2f} px",
+}
 
 
 @dataclass(frozen=True)
@@ -85,8 +92,7 @@ def _strips(section: Section, method: str) -> list[_Strip]:
     for cost, frame, record in found[:_MOST_STRIPS]:
         path = record["folder"] / frame["picture"]
         if path.is_file():
-            name = "/".join(part for part in (record["category"], record["sequence"]) if part)
-            caption = f"{name}, frame {frame['index']}: cost {format_number('cost', cost)}"
+            caption = f"{full_name(record)}, frame {frame['index']}: {_COSTS[section.task].format(cost)}"
             strips.append(_Strip(caption, base64.b64encode(path.read_bytes()).decode("ascii")))
     return strips
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from motionseg.apps.records import MAIN_MEASURES, all_records, format_number, lower_is_better, tabulate
 from motionseg.core.errors import ParameterError
-from motionseg.metrics import CDNET_METRICS, rank_methods
+from motionseg.metrics import CDNET_METRICS, Ranking, rank_methods
 
-__all__ = ["Cell", "Section", "Table", "read_sections"]
+__all__ = ["Cell", "Section", "Table", "full_name", "read_sections"]
 
-_COSTS = ("fps", "peak_memory_mb")
 _TITLES = {"fps": "frames/s", "peak_memory_mb": "peak MB"}
 
 
@@ -34,6 +34,8 @@ class Table:
     header: list[str]
     rows: list[list[Cell]]
     note: str = ""
+    is_folded: bool = False
+    """Shown only when somebody asks for it, where that can be done."""
 
 
 @dataclass
@@ -50,7 +52,31 @@ class Section:
     @property
     def measure(self) -> str:
         """The measure that decides."""
-        return MAIN_MEASURES[self.task][0]
+        return self.measures[0]
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Those that a table shows."""
+        return MAIN_MEASURES[self.task]
+
+    @property
+    def ranked_by(self) -> dict[str, bool]:
+        """The measures that ranks are made from, and whether higher is better."""
+        if self.task == "change":
+            return CDNET_METRICS
+        return {name: not lower_is_better(name) for name in self.measures}
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """Where each method stands."""
+        results = {
+            method: {
+                name: {measure: math.nan if value is None else value for measure, value in means.items()}
+                for name, means in self.means[method]["categories"].items()
+            }
+            for method in self.methods
+        }
+        return rank_methods(results, self.ranked_by)
 
     def of(self, method: str) -> list[dict[str, Any]]:
         """The records of a method that came to a result."""
@@ -111,7 +137,11 @@ def _label(record: dict[str, Any], runs: dict[Path, list[dict[str, Any]]]) -> st
         for folder, found in runs.items()
         if any((r["dataset"], r.get("plain_method", r["method"])) == key for r in found)
     ]
-    return record["method"] if len(holding) == 1 else f"{record['method']} ({record['folder'].resolve().name})"
+    if len(holding) == 1:
+        return str(record["method"])
+    names = [folder.resolve().name for folder in runs]
+    short = record["folder"].resolve().name
+    return f"{record['method']} ({short if names.count(short) == 1 else record['folder']})"
 
 
 def _sort_key(section: Section, method: str) -> float:
@@ -122,65 +152,62 @@ def _sort_key(section: Section, method: str) -> float:
 
 def _tables(section: Section, with_baseline: bool) -> Iterable[Table]:
     yield _overall(section)
-    if len(categories := _categories(section)) > 1:
-        yield _by_category(section, categories)
     if with_baseline:
         yield _differences(section)
-    for category in categories:
-        yield _sequences(section, category)
-
-
-def _categories(section: Section) -> list[str]:
-    return list(dict.fromkeys(record["category"] for record in section.records))
+    categories = list(dict.fromkeys(record["category"] for record in section.records))
+    if len(categories) > 1:
+        yield _by_category(section, categories)
+        yield from (_category(section, name) for name in categories)
+    yield _sequences(section)
 
 
 def _overall(section: Section) -> Table:
-    measures = MAIN_MEASURES[section.task]
-    ranked_by = CDNET_METRICS if section.task == "change" else {name: not lower_is_better(name) for name in measures}
-    results = {
-        method: {
-            name: {m: math.nan if v is None else v for m, v in means.items()}
-            for name, means in section.means[method]["categories"].items()
-        }
-        for method in section.methods
-    }
-    ranking = rank_methods(results, ranked_by)
-    columns = [[section.means[m]["overall"].get(name) for m in section.methods] for name in measures]
-    for name in _COSTS:
-        columns.append([_mean(record.get(name) for record in section.of(method)) for method in section.methods])
-    names = [*measures, *_COSTS]
-    columns += [[ranking.average[m] for m in section.methods], [ranking.across_categories[m] for m in section.methods]]
-    names += ["rank", "rank, categories"]
-    rows = _rows(section.methods, names, columns)
+    """The means, and where each method stands by them."""
+    ranked = section.ranking
+    columns = {name: [section.means[m]["overall"].get(name) for m in section.methods] for name in section.measures}
+    columns["fps"] = [section.means[m]["overall"].get("fps") for m in section.methods]
+    columns["peak_memory_mb"] = [_mean(r.get("peak_memory_mb") for r in section.of(m)) for m in section.methods]
     counts = sorted({len(section.of(method)) for method in section.methods})
-    note = f"Mean over {' or '.join(map(str, counts))} sequences"
-    note += ", boxes summed up over them" if section.task == "boxes" else ", by category first"
-    note += f"; ranks are means over {', '.join(ranked_by)}."
-    return Table("All sequences", ["method", *(_TITLES.get(name, name) for name in names)], rows, note)
+    note = f"{' or '.join(map(str, counts))} sequences, "
+    note += "boxes summed up" if section.task == "boxes" else "means by category first"
+    if len(section.methods) > 1:
+        columns["rank"] = [ranked.average[m] for m in section.methods]
+        columns["rank, categories"] = [ranked.across_categories[m] for m in section.methods]
+        note += f"; ranks are means over {', '.join(section.ranked_by)}"
+    note += "."
+    return _table("All sequences", "method", section.methods, columns, note=note)
 
 
 def _by_category(section: Section, categories: list[str]) -> Table:
-    columns = [
-        [section.means[m]["categories"].get(name, {}).get(section.measure) for m in section.methods]
-        for name in categories
-    ]
-    rows = _rows(section.methods, [section.measure] * len(categories), columns)
-    return Table(f"{section.measure} by category", ["method", *(name or "-" for name in categories)], rows)
+    columns = {}
+    for name in categories:
+        means = [section.means[m]["categories"].get(name, {}) for m in section.methods]
+        columns[name or "-"] = [mean.get(section.measure) for mean in means]
+    title = f"{section.measure} by category"
+    return _table(title, "method", section.methods, columns, measures=[section.measure] * len(columns))
 
 
-def _sequences(section: Section, category: str) -> Table:
-    """Every method on every sequence of a category."""
-    measures = [*MAIN_MEASURES[section.task], "fps"]
+def _category(section: Section, name: str) -> Table:
+    """The means of one category, and where each method stands in it."""
+    means = [section.means[m]["categories"].get(name, {}) for m in section.methods]
+    columns = {measure: [mean.get(measure) for mean in means] for measure in (*section.measures, "fps")}
+    if len(section.methods) > 1:
+        columns["rank"] = [section.ranking.categories[m].get(name) for m in section.methods]
+    return _table(name or "-", "method", section.methods, columns, is_folded=True)
+
+
+def _sequences(section: Section) -> Table:
+    """Every method on every sequence; the best is marked within each sequence."""
+    measures = [*section.measures, "fps"]
     rows = []
-    records = [record for record in section.records if record["category"] == category]
-    for sequence in dict.fromkeys(record["sequence"] for record in records):
-        mine = {record["method"]: record for record in records if record["sequence"] == sequence}
+    names = dict.fromkeys(full_name(record) for record in section.records)
+    for name in names:
+        mine = {record["method"]: record for record in section.records if full_name(record) == name}
         there = [method for method in section.methods if method in mine]
-        columns = [[_value(mine[method], name) for method in there] for name in measures]
-        cells = _rows([f"{sequence}: {method}" for method in there], measures, columns)
-        rows += cells
-    title = f"Sequences of {category}" if category else "Sequences"
-    return Table(title, ["sequence", *(_TITLES.get(name, name) for name in measures)], rows)
+        columns = {measure: [_value(mine[method], measure) for method in there] for measure in measures}
+        rows += _table("", "", [f"{name}: {method}" for method in there], columns).rows
+    header = ["sequence", *(_TITLES.get(name, name) for name in measures)]
+    return Table("Every sequence", header, rows, is_folded=len(names) > 6)
 
 
 def _differences(section: Section) -> Table:
@@ -189,7 +216,7 @@ def _differences(section: Section) -> Table:
     others = [method for method in section.methods if any(not record["is_base"] for record in section.of(method))]
     rows: dict[str, list[Cell]] = {}
     for record in section.records:
-        name = "/".join(part for part in (record["category"], record["sequence"]) if part)
+        name = full_name(record)
         row = rows.setdefault(name, [Cell(name), *[Cell("-")] * len(others)])
         if record["method"] in others:
             row[1 + others.index(record["method"])] = _difference(section.measure, record, base.get(_compared(record)))
@@ -217,15 +244,30 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _rows(
-    labels: Sequence[str], measures: Sequence[str], columns: Sequence[Sequence[float | None]]
-) -> list[list[Cell]]:
-    """Rows of cells out of columns of numbers; the best of each column is marked where there is more than one."""
+def _table(
+    title: str,
+    first: str,
+    labels: Sequence[str],
+    columns: dict[str, list[float | None]],
+    *,
+    measures: Sequence[str] | None = None,
+    note: str = "",
+    is_folded: bool = False,
+) -> Table:
+    """Columns of numbers as a table; the best of each column is marked where there is more than one.
+
+    `measures` are what the columns hold, where that is not their names.
+    """
     rows = [[Cell(label)] for label in labels]
-    for name, column in zip(measures, columns, strict=True):
+    for name, column in zip(measures or columns, columns.values(), strict=True):
         known = [value for value in column if value is not None]
         better = min if lower_is_better(name) or name.startswith("rank") else max
         best = better(known) if len(known) > 1 else None
         for row, value in zip(rows, column, strict=True):
             row.append(Cell(format_number(name, value), "best" if best is not None and value == best else ""))
-    return rows
+    return Table(title, [first, *(_TITLES.get(name, name) for name in columns)], rows, note, is_folded)
+
+
+def full_name(record: dict[str, Any]) -> str:
+    """``category/sequence``, or the sequence alone."""
+    return "/".join(part for part in (record["category"], record["sequence"]) if part)
