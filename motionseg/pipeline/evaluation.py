@@ -101,8 +101,8 @@ class Run:
                 found = detections.get(index)
                 boxes, scores = (found.boxes, found.scores) if found else (_NO_BOXES, _NO_SCORES)
             else:
-                truth: BoxTruth = self.sequence.truth[index]
-                boxes = truth.boxes[truth.scores > 0]
+                truth: BoxTruth | None = self.sequence.truth.get(index)
+                boxes = _NO_BOXES if truth is None else truth.boxes[truth.scores > 0]
                 scores = np.ones(len(boxes), np.float32)
             tracks = self._timed(linker.update, _regions(boxes, scores), index / self.sequence.fps)
             yield index, tracks[tracks.states == TrackState.CONFIRMED]
@@ -226,7 +226,7 @@ def evaluate(
     Raises
     ------
     SourceError
-        No frame could be judged.
+        No frame could be judged, or a result that is not of a `Run` has not the size of its truth.
     ParameterError
         There is no such task.
     """
@@ -241,8 +241,12 @@ def evaluate(
             try:
                 truth = sequence.truth[index]
                 cost = judge.judge(index, truth, result)
-            except (SourceError, FrameError) as error:
-                problems.append(str(error) if isinstance(error, SourceError) else f"frame {index}: {error}")
+            except SourceError as error:
+                problems.append(str(error))
+            except FrameError as error:
+                if not isinstance(results, Run):  # a run's results have the size of the frames, so the truth is damaged
+                    raise SourceError(str(error), source=sequence.full_name, frame=index) from error
+                problems.append(f"frame {index}: {error}")
             else:
                 done += 1
                 if keep_worst and cost > worst.get(part[index], (-1.0,))[0]:
@@ -250,7 +254,7 @@ def evaluate(
         if judged and index == judged[-1] and index in sequence.background and isinstance(results, Run):
             judge.judge_background(results.background(), sequence.background[index])
         on_result(index, result)
-    problems = [*sequence.problems, *getattr(results, "problems", ()), *problems]
+    problems = list(dict.fromkeys([*sequence.problems, *getattr(results, "problems", ()), *problems]))
     if not done:
         what = problems[0] if problems else "there is neither truth nor a result"
         raise SourceError(f"no frame could be judged: {what}", source=sequence.full_name)

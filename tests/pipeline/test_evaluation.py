@@ -234,14 +234,20 @@ def test_damaged_truth_is_left_out_and_named():
         return truth(i) if i != 7 else np.zeros((3, 4), np.uint8)
 
     damaged = sequence(truth=Lazy({i: i for i in range(12)}, read), problems=["ROI.bmp: of another size, left out"])
-    evaluation = evaluate(damaged, masks(), task="change")
+    evaluation = evaluate(damaged, Run(damaged, FrameDifference(), task="change"), task="change")
     assert evaluation.judged == 6
-    assert evaluation.metrics["F"] == 1
+    assert sum(evaluation.counts[name] for name in ("tp", "fp", "fn", "tn")) == 6 * SHAPE[0] * SHAPE[1]
     roi, unreadable, size = evaluation.problems
     assert roi.startswith("ROI.bmp")
     assert unreadable == "gt6.png: not a readable image"
     assert "frame 7" in size
     assert "differ" in size
+
+
+def test_a_result_of_another_size_is_an_error():
+    wrong = ((i, Segmentation(i, i / 25, mask.mask[:-1])) for i, mask in masks())
+    with pytest.raises(SourceError, match=r"easy/walk, frame 4: .*differ in size"):
+        evaluate(sequence(), wrong, task="change")
 
 
 def test_nothing_to_judge_is_an_error():
