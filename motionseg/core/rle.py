@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from motionseg.core.errors import FrameError
-from motionseg.core.types import Labels
 
 __all__ = ["check_rle", "decode_labels", "decode_rle", "encode_labels", "encode_rle"]
 
 Counts = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int32]  # that of core/types.py, which uses this file
 
 _MAX_DIGITS = 8  # of 5 bits: more than any picture has pixels
 

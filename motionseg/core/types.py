@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionseg.core.errors import MissingExtraError
+from motionseg.core.rle import encode_labels
 
 __all__ = [
     "BACKGROUND",
@@ -224,8 +225,6 @@ class Segmentation:
 
     def to_coco(self) -> list[dict[str, Any]]:
         """COCO annotations of the regions: image_id, id, category_id, bbox (x, y, w, h), area, RLE, score."""
-        from motionseg.core.rle import encode_labels  # which knows the types of this file
-
         if self.labels is None or self.regions is None:
             return []
         encoded, annotations = encode_labels(self.labels), []

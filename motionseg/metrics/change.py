@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from motionseg.core.checks import check_mask, check_pixels
 from motionseg.core.errors import FrameError, ParameterError
 from motionseg.core.jit import kernel
 from motionseg.core.types import FOREGROUND, Mask
+from motionseg.metrics._counts import Retrieval
 
 __all__ = ["ChangeCounts", "count_change", "summarize"]
 
@@ -43,7 +44,7 @@ def _count(mask, truth, roi, everywhere, lanes, counts):
 
 
 @dataclass(frozen=True)
-class ChangeCounts:
+class ChangeCounts(Retrieval):
     """Pixels judged so far; add the counts of frames (or parts of a video), then ask for ratios.
 
     Recall, precision and F are 0 where they are 0 / 0, as in CDnet's tables; the other ratios are nan there, which
@@ -69,24 +70,6 @@ class ChangeCounts:
     tn: int = 0
     shadow_errors: int = 0
     shadows: int = 0
-
-    def __add__(self, other: ChangeCounts) -> ChangeCounts:
-        return ChangeCounts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
-
-    @property
-    def recall(self) -> float:
-        """TP / (TP + FN); 0 if nothing moved."""
-        return self.tp / (self.tp + self.fn) if self.tp + self.fn else 0.0
-
-    @property
-    def precision(self) -> float:
-        """TP / (TP + FP); 0 if nothing was found."""
-        return self.tp / (self.tp + self.fp) if self.tp + self.fp else 0.0
-
-    @property
-    def f_measure(self) -> float:
-        """Harmonic mean of precision and recall."""
-        return 2 * self.tp / (2 * self.tp + self.fp + self.fn) if self.tp else 0.0
 
     @property
     def specificity(self) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from motionseg.core.checks import check_number
 from motionseg.metrics._assignment import ROUNDING, assign
+from motionseg.metrics._counts import Retrieval
 from motionseg.metrics.tracking import TrackingPairs
 
 __all__ = ["CLEARCounts", "count_clear"]
@@ -16,7 +17,7 @@ _LOYALTY = 1000.0  # more than all similarities of a frame together
 
 
 @dataclass(frozen=True)
-class CLEARCounts:
+class CLEARCounts(Retrieval):
     """What the CLEAR metrics count in a sequence; add those of sequences, then ask for ratios.
 
     With masks (:func:`~motionseg.metrics.tracking.pair_labels`) `mota`, `motp` and `smota` are what
@@ -55,9 +56,6 @@ class CLEARCounts:
     frames: int = 0
     similarity: float = 0.0
 
-    def __add__(self, other: CLEARCounts) -> CLEARCounts:
-        return CLEARCounts(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
-
     @property
     def mota(self) -> float:
         """Multi-object tracking accuracy, 1 - (FN + FP + IDSW) / truth, at most 1; 0 if there is no truth."""
@@ -74,19 +72,9 @@ class CLEARCounts:
         return self._per_truth(self.similarity - self.fp - self.id_switches)
 
     @property
-    def recall(self) -> float:
-        """TP / (TP + FN); 0 if there is no truth."""
-        return self._per_truth(self.tp)
-
-    @property
     def motp(self) -> float:
         """Multi-object tracking precision: mean similarity of the matches; 0 if there are none."""
         return self.similarity / self.tp if self.tp else 0.0
-
-    @property
-    def precision(self) -> float:
-        """TP / (TP + FP); 0 if nothing was found."""
-        return self.tp / (self.tp + self.fp) if self.tp + self.fp else 0.0
 
     @property
     def false_alarm_rate(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,13 @@ from scipy.optimize import linear_sum_assignment
 
 from motionseg.core.checks import check_number
 from motionseg.core.errors import FrameError, ParameterError
+from motionseg.metrics._counts import Retrieval
 
 __all__ = ["EventCounts", "count_events"]
 
 
 @dataclass(frozen=True)
-class EventCounts:
+class EventCounts(Retrieval):
     """Events judged so far; add the counts of several videos, then ask for ratios.
 
     Attributes
@@ -40,24 +41,6 @@ class EventCounts:
     fn: int = 0
     delay: float = 0.0
     duration: float = 0.0
-
-    def __add__(self, other: EventCounts) -> EventCounts:
-        return EventCounts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
-
-    @property
-    def recall(self) -> float:
-        """TP / (TP + FN); 0 if nothing happened."""
-        return self.tp / (self.tp + self.fn) if self.tp + self.fn else 0.0
-
-    @property
-    def precision(self) -> float:
-        """TP / (TP + FP); 0 if nothing was found."""
-        return self.tp / (self.tp + self.fp) if self.tp + self.fp else 0.0
-
-    @property
-    def f_measure(self) -> float:
-        """Harmonic mean of precision and recall."""
-        return 2 * self.tp / (2 * self.tp + self.fp + self.fn) if self.tp else 0.0
 
     @property
     def mean_delay(self) -> float:

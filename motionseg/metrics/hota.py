@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionseg.metrics._assignment import ROUNDING, assign
+from motionseg.metrics._counts import Counts
 from motionseg.metrics.tracking import Floats, Integers, TrackingPairs
 
 __all__ = ["ALPHAS", "HOTACounts", "count_hota"]
@@ -22,7 +23,7 @@ def _zeros(dtype: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class HOTACounts:
+class HOTACounts(Counts):
     """What HOTA counts in a sequence at each of the 19 `ALPHAS`; add those of sequences, then ask for ratios.
 
     Each figure is the mean over the alphas; `curves` has them one by one, ``hota_0`` and ``loc_a_0``
@@ -53,9 +54,6 @@ class HOTACounts:
     association: Floats = _zeros(np.float64)
     association_recall: Floats = _zeros(np.float64)
     association_precision: Floats = _zeros(np.float64)
-
-    def __add__(self, other: HOTACounts) -> HOTACounts:
-        return HOTACounts(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     @property
     def curves(self) -> dict[str, Floats]:

@@ -8,13 +8,14 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from motionseg.core.checks import check_number
+from motionseg.metrics._counts import Counts
 from motionseg.metrics.tracking import TrackingPairs
 
 __all__ = ["IdentityCounts", "count_identity"]
 
 
 @dataclass(frozen=True)
-class IdentityCounts:
+class IdentityCounts(Counts):
     """Objects of a sequence whose tracks belong to each other; add those of sequences, then ask for ratios.
 
     Attributes
@@ -33,9 +34,6 @@ class IdentityCounts:
     idtp: int = 0
     idfn: int = 0
     idfp: int = 0
-
-    def __add__(self, other: IdentityCounts) -> IdentityCounts:
-        return IdentityCounts(self.idtp + other.idtp, self.idfn + other.idfn, self.idfp + other.idfp)
 
     @property
     def idf1(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ import numpy.typing as npt
 from motionseg.core.checks import check_pixels
 from motionseg.core.errors import FrameError
 from motionseg.core.types import Flow
+from motionseg.metrics._counts import Counts
 
 __all__ = ["FlowCounts", "count_flow"]
 
 
 @dataclass(frozen=True)
-class FlowCounts:
+class FlowCounts(Counts):
     """Sums over the pixels judged so far; add those of several frames, then ask for means (nan without pixels).
 
     Attributes
@@ -42,9 +43,6 @@ class FlowCounts:
     distance: float = 0.0
     angle: float = 0.0
     outliers: int = 0
-
-    def __add__(self, other: FlowCounts) -> FlowCounts:
-        return FlowCounts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def epe(self) -> float:
