@@ -31,7 +31,10 @@ from motionseg.datasets import SBI2015, CDnet, Dataset, ResultWriter, Sequence
 
 OURS = "gaussian_mixture,knn,sigma_delta,temporal_median,running_average,frame_difference,auto"
 OPENCV = "opencv_mog2,opencv_knn,opencv_cnt,opencv_gsoc,opencv_lsbp,opencv_mog,opencv_gmg"
-BGSLIBRARY = ("SuBSENSE", "LOBSTER", "PBAS", "ViBe", "PAWCS", "SigmaDelta", "MultiLayer", "TwoPoints")
+BGSLIBRARY = (
+    *("SuBSENSE", "PAWCS", "LOBSTER", "PixelBasedAdaptiveSegmenter", "ViBe", "KDE", "CodeBook", "LBAdaptiveSOM"),
+    *("SigmaDelta", "TwoPoints", "WeightedMovingVariance"),
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ FULL = (
     Part("sbi2015", "SBI2015", bgslibrary=BGSLIBRARY),
     Part("synthetic", ""),
     Part("davis2016", "DAVIS", methods="gaussian_mixture,auto", peers="opencv_mog2"),
-    Part("davis2017", "DAVIS", methods="auto", peers=""),
+    Part("davis2017", "DAVIS2017", methods="auto", peers=""),
     Part("moseg", "moseg", methods="gaussian_mixture,auto", peers="opencv_mog2"),
     Part("mot", "MOT", methods="kalman_iou", peers=""),
     Part("flow", "flow", methods="opencv_dis,opencv_farneback", peers=""),
@@ -88,14 +91,18 @@ class Peer:
     def __init__(self, python: str, algorithm: str) -> None:
         self._folder = tempfile.TemporaryDirectory()
         worker = str(Path(__file__).resolve().with_name("pybgs_masks.py"))
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - it lives as long as the process
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._said}
         self._process = subprocess.Popen([python, worker, algorithm], cwd=self._folder.name, **pipes)
         self.seconds = 0.0
 
     def apply(self, frame: np.ndarray) -> np.ndarray:
         """The mask of the next frame; the library's own time is added to `seconds`."""
-        self._process.stdin.write(struct.pack("3i", *frame.shape) + frame.tobytes())
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(struct.pack("3i", *frame.shape) + frame.tobytes())
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._died() from None
         self.seconds += struct.unpack("d", self._read(8))[0]
         return np.frombuffer(self._read(frame.shape[0] * frame.shape[1]), np.uint8).reshape(frame.shape[:2])
 
@@ -104,14 +111,19 @@ class Peer:
         self._process.stdin.close()
         peak = struct.unpack("d", self._read(8))[0]
         self._process.wait()
+        self._said.close()
         self._folder.cleanup()
         return peak
 
     def _read(self, n: int) -> bytes:
         data = self._process.stdout.read(n)
         if len(data) < n:
-            raise RuntimeError("the bgslibrary process ended")
+            raise self._died()
         return data
+
+    def _died(self) -> RuntimeError:
+        self._said.seek(0)
+        return RuntimeError(f"its process ended: {self._said.read().strip().rpartition(chr(10))[2]}")
 
 
 def run_bgslibrary(python: str, algorithm: str, dataset: Dataset, key: str, root: str, out: Path) -> Path | None:
@@ -125,7 +137,7 @@ def run_bgslibrary(python: str, algorithm: str, dataset: Dataset, key: str, root
         print(f"{name} on {sequence.full_name}", file=sys.stderr, flush=True)
         try:
             timing[sequence.full_name] = _run_sequence(python, algorithm, dataset, sequence, results)
-        except (RuntimeError, OSError) as error:
+        except RuntimeError as error:
             print(f"{name} is left out: {error}", file=sys.stderr)
             return None
     (results / "timing.json").write_text(json.dumps(timing), encoding="utf-8")

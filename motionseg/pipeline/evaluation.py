@@ -11,7 +11,7 @@ import numpy as np
 
 from motionseg.background.base import BackgroundModel
 from motionseg.core.checks import check_choice
-from motionseg.core.errors import FrameError, ParameterError, SourceError
+from motionseg.core.errors import FrameError, ParameterError, SourceError, UnsupportedError
 from motionseg.core.types import Boxes, Frame, Regions, Segmentation, TrackState
 from motionseg.datasets.base import BoxTruth, Sequence
 from motionseg.flow.base import FlowEstimator
@@ -69,9 +69,12 @@ class Run:
         return self.frames / self.seconds if self.seconds else float("nan")
 
     def background(self) -> Frame | None:
-        """The learned picture of the empty scene; None where the method has none."""
+        """The learned picture of the empty scene; None where the method has none, or cannot show it."""
         model = self.method.background if isinstance(self.method, MotionSegmenter) else self.method
-        return model.background() if isinstance(model, BackgroundModel) else None
+        try:
+            return model.background() if isinstance(model, BackgroundModel) else None
+        except UnsupportedError:
+            return None
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
         if isinstance(self.method, Linker):

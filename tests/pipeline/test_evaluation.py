@@ -5,7 +5,7 @@ import pytest
 
 from motionseg import MotionSegmenter, Segmentation
 from motionseg.background import FrameDifference, GaussianMixture
-from motionseg.core.errors import ParameterError, SourceError
+from motionseg.core.errors import ParameterError, SourceError, UnsupportedError
 from motionseg.core.types import Tracks, TrackState
 from motionseg.datasets.base import BoxTruth, FlowTruth, Lazy, Sequence
 from motionseg.flow import OpenCVDIS
@@ -118,6 +118,17 @@ def test_change_with_a_region_of_interest_a_score_and_a_background():
     assert 0 < evaluation.metrics["AP"] <= 1
     assert evaluation.metrics["AGE"] > 0
     assert len(evaluation.curve["recall"]) == len(evaluation.curve["precision"]) <= 101
+
+
+def test_a_method_that_cannot_show_its_background_is_judged_without(monkeypatch):
+    def cannot(self):
+        raise UnsupportedError("no picture")
+
+    monkeypatch.setattr(FrameDifference, "background", cannot)
+    scene = sequence(background={11: frame(60)})
+    metrics = evaluate(scene, Run(scene, FrameDifference(), task="change"), task="change").metrics
+    assert "AGE" not in metrics
+    assert "F" in metrics
 
 
 def test_foreground_is_judged_as_davis_does():
