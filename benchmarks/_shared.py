@@ -64,4 +64,6 @@ def machine() -> Row:
 def write_rows(path: Path, rows: list[Row], **more: Any) -> None:
     """Write rows with the command, the date and the machine that they come from."""
     origin = {"command": command(), "date": time.strftime("%Y-%m-%d"), "machine": machine()}
-    path.write_text(json.dumps({**origin, "rows": rows, **more}, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps({**origin, "rows": rows, **more})
+    rounded = json.loads(text, parse_float=lambda digits: float(f"{float(digits):.6g}"))
+    path.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
