@@ -48,10 +48,14 @@ def missing(what: str, option: str) -> list[Row]:
 
 
 def command() -> str:
-    """The command line without the folders, which differ from machine to machine."""
-    pairs = zip(["", *sys.argv[1:]], sys.argv[1:], strict=False)
-    words = (_SECRET[before] if before in _SECRET and not word.endswith(".json") else word for before, word in pairs)
-    return " ".join([f"python benchmarks/{Path(sys.argv[0]).name}", *words])
+    """The command line without what differs from machine to machine: of folders their role, of files at most the name."""
+    words = [f"python benchmarks/{Path(sys.argv[0]).name}"]
+    for before, word in zip(["", *sys.argv[1:]], sys.argv[1:], strict=False):
+        if word.endswith(".json"):
+            words.append(Path(word).name if Path(word).is_absolute() else word)
+        else:
+            words.append(_SECRET.get(before, word))
+    return " ".join(words)
 
 
 def machine() -> Row:
