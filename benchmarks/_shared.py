@@ -48,7 +48,7 @@ def missing(what: str, option: str) -> list[Row]:
 
 
 def command() -> str:
-    """The command line without what differs from machine to machine: of folders their role, of files at most the name."""
+    """The command line without what differs from machine to machine: folders by their role, files by their name."""
     words = [f"python benchmarks/{Path(sys.argv[0]).name}"]
     for before, word in zip(["", *sys.argv[1:]], sys.argv[1:], strict=False):
         if word.endswith(".json"):
