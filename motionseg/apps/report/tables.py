@@ -254,7 +254,7 @@ def _table(
     note: str = "",
     is_folded: bool = False,
 ) -> Table:
-    """Columns of numbers as a table; the best of each column is marked where there is more than one.
+    """Columns of numbers as a table; the best of each column is marked, unless all are equal.
 
     `measures` are what the columns hold, where that is not their names.
     """
@@ -262,7 +262,7 @@ def _table(
     for name, column in zip(measures or columns, columns.values(), strict=True):
         known = [value for value in column if value is not None]
         better = min if lower_is_better(name) or name.startswith("rank") else max
-        best = better(known) if len(known) > 1 else None
+        best = better(known) if len(set(known)) > 1 else None
         for row, value in zip(rows, column, strict=True):
             row.append(Cell(format_number(name, value), "best" if best is not None and value == best else ""))
     return Table(title, [first, *(_TITLES.get(name, name) for name in columns)], rows, note, is_folded)
