@@ -261,6 +261,12 @@ def test_report_of_nothing(tmp_path):
     assert "walk.json: not a readable record" in run("report", tmp_path).stderr
 
 
+def test_report_says_what_it_needs(benched, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    result = run("report", benched[0], "-o", tmp_path)
+    assert (result.exit_code, "pip install jinja2 matplotlib" in result.stderr) == (2, True)
+
+
 def test_report_with_a_baseline_that_is_not_there(benched, tmp_path):
     result = run("report", benched[0], "-o", tmp_path, "--baseline", "mog")
     assert (result.exit_code, "not 'mog'" in result.stderr) == (2, True)

@@ -61,7 +61,7 @@ def write_report(folders: Sequence[Path], output: Path, *, baseline: str | None 
 
         from motionseg.apps.report.charts import precision_recall, quality_against_speed
     except ImportError as error:
-        raise MissingExtraError("the report", "pip install 'motionseg[report]'") from error
+        raise MissingExtraError("the report", "pip install jinja2 matplotlib") from error
     sections = read_sections(folders, baseline=baseline)
     loader = jinja2.PackageLoader("motionseg.apps.report", "")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
