@@ -376,7 +376,8 @@ def _mask_pictures(truth: npt.NDArray[np.int32], mask: Mask) -> dict[str, Frame]
 
 
 def _label_pictures(truth: npt.NDArray[np.int32], result: Segmentation) -> dict[str, Frame]:
-    return {"truth": color_labels(truth), "result": color_labels(result.track_labels())}
+    pictures = {"truth": color_labels(truth), "result": color_labels(result.track_labels())}
+    return pictures | {"errors": _mask_pictures(truth, result.mask)["errors"]}
 
 
 JUDGES: dict[str, type[Judge]] = {
