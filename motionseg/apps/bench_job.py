@@ -111,12 +111,12 @@ def _settings_of(methods: list[str], settings: dict[str, Any]) -> dict[str, dict
     """``{"knn.history": 9}`` -> ``{"knn": {"history": 9}}``, with an entry for every method."""
     by_method: dict[str, dict[str, Any]] = {name: {} for name in methods}
     for key, value in settings.items():
-        name, dot, parameter = key.partition(".")
-        if not dot or name not in by_method:
+        name = next((name for name in methods if key.startswith(f"{name}.")), None)
+        if name is None:
             raise ParameterError(
                 f"a setting reads method.parameter=value with one of {', '.join(methods)}, not {key!r}"
             )
-        by_method[name][parameter] = value
+        by_method[name][key.removeprefix(f"{name}.")] = value
     return by_method
 
 

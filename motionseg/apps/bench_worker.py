@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 
 from motionseg.apps.config import build_dataset, build_method, method_parameters
-from motionseg.apps.records import make_record, write_record
+from motionseg.apps.records import folder_name, make_record, write_record
 from motionseg.core.errors import MotionSegError
 from motionseg.core.parallel import set_num_threads
 from motionseg.datasets import ResultWriter
@@ -67,7 +67,7 @@ def _measure(job: Job, on_result: Callable[[int, Any], None]) -> None:
     with ExitStack() as stack:
         listeners = [on_result]
         if job.save_masks:
-            folder = Path(job.folder) / "results" / job.method
+            folder = Path(job.folder) / "results" / folder_name(job.method)
             listeners.append(stack.enter_context(ResultWriter(dataset, sequence, folder)).write)
         evaluation = evaluate(
             sequence, run, task=job.task, on_result=lambda index, result: [tell(index, result) for tell in listeners]

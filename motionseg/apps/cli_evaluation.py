@@ -47,7 +47,9 @@ def bench(
     root: Root = None,
     *,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results.")],
-    methods: Annotated[str, typer.Option(metavar="A,B", help="Models of 'motionseg models', or auto.")] = "auto",
+    methods: Annotated[
+        str, typer.Option(metavar="A,B", help="Models of 'motionseg models', auto, or your own module:Class.")
+    ] = "auto",
     sequences: Sequences = None,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes at a time.")] = 1,
     settings: Annotated[

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -119,7 +122,8 @@ def build_method(task: str, name: str, settings: dict[str, Any] | None = None) -
     task : str
         The dataset's: ``boxes`` takes linkers, ``flow`` flow estimators, all others background models.
     name : str
-        A name that ``motionseg models`` lists, or ``auto``: the whole pipeline as ``motionseg segment`` runs it.
+        A name that ``motionseg models`` lists; ``auto``: the whole pipeline as ``motionseg segment`` runs it; or
+        ``module:Class``, a model of the user's own, looked for beside the installed packages in the present folder.
     settings : dict, optional
         Its parameters; for ``auto`` those of :func:`build_segmenter`.
 
@@ -133,7 +137,21 @@ def build_method(task: str, name: str, settings: dict[str, Any] | None = None) -
     room = _ROOMS.get(task, "background")
     if name == "auto" and room == "background":
         return build_segmenter(settings=settings)
-    return _build(catalog.find(room, name), settings or {}, name)
+    cls = _imported(name) if ":" in name else catalog.find(room, name)
+    return _build(cls, settings or {}, name)
+
+
+def _imported(name: str) -> type[Any]:
+    module, _, attribute = name.partition(":")
+    if os.getcwd() not in sys.path:  # a script's own folder stands there instead
+        sys.path.append(os.getcwd())
+    try:
+        cls = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ParameterError(f"there is no class {attribute!r} in a module {module!r}: {error}") from error
+    if not (isinstance(cls, type) and issubclass(cls, (BackgroundModel, FlowEstimator, Linker))):
+        raise ParameterError(f"{name} is no background model, flow estimator or linker")
+    return cls
 
 
 def method_parameters(method: Method) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from motionseg.pipeline.evaluation import Evaluation, combine
 __all__ = [
     "MAIN_MEASURES",
     "all_records",
+    "folder_name",
     "format_number",
     "lower_is_better",
     "make_record",
@@ -65,9 +66,14 @@ def format_number(measure: str, value: float | None) -> str:
     return f"{value:.1f}" if measure in _COARSE else f"{value:.3f}"
 
 
+def folder_name(method: str) -> str:
+    """What the folders of a method are called: as it is, but that no colon may be in it."""
+    return method.replace(":", ".")
+
+
 def record_path(folder: Path, method: str, sequence: str) -> Path:
     """Where the record of a method on a sequence (``"baseline/highway"``) lies."""
-    return folder / "rows" / method / f"{sequence}.json"
+    return folder / "rows" / folder_name(method) / f"{sequence}.json"
 
 
 def make_record(
@@ -100,7 +106,7 @@ def write_record(folder: Path, record: Record, evaluation: Evaluation | None = N
     name = "/".join(part for part in (record["category"], record["sequence"]) if part)
     shown = []
     for worst in evaluation.worst if evaluation else ():
-        picture = Path("worst", record["method"], name, f"{worst.index:06d}.jpg")
+        picture = Path("worst", folder_name(record["method"]), name, f"{worst.index:06d}.jpg")
         write_image(folder / picture, worst.picture)
         shown.append({"index": worst.index, "cost": worst.cost, "picture": picture.as_posix()})
     write_json(record_path(folder, record["method"], name), {**record, "worst": shown})

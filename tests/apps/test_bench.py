@@ -128,6 +128,26 @@ def test_resume_redoes_nothing_and_mends_what_failed(root, tmp_path):
     assert "other parameters" in other.stderr
 
 
+def test_a_model_of_ones_own(root, tmp_path, monkeypatch):
+    (tmp_path / "own_model.py").write_text(
+        "from motionseg.background import FrameDifference\n\n\nclass Mine(FrameDifference):\n    pass\n\n\nother = 3\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
+    arguments = ["-o", tmp_path / "out", "--sequences", "walk", "--json"]
+    methods = ["--methods", "own_model:Mine,frame_difference", "--set", "own_model:Mine.threshold=25.0"]
+    result = run("bench", "cdnet", root, *arguments, *methods)
+    assert result.exit_code == 0, result.output
+    assert rows(result)["own_model:Mine", "walk"]["F"] == rows(result)["frame_difference", "walk"]["F"]
+    for method, message in (
+        ("own_model:Yours", "no class 'Yours'"),
+        ("no_such:A", "no_such"),
+        ("own_model:other", "is no"),
+    ):
+        wrong = run("bench", "cdnet", root, "-o", tmp_path / "other", "--methods", method)
+        assert (wrong.exit_code, message in wrong.stderr.replace("\n", " ")) == (2, True)
+
+
 def test_a_failing_sequence_is_a_row_and_exit_code_3(root, tmp_path):
     damaged = tmp_path / "data"
     make_video(damaged / "baseline" / "whole")
