@@ -139,6 +139,7 @@ def test_a_model_of_ones_own(root, tmp_path, monkeypatch):
     result = run("bench", "cdnet", root, *arguments, *methods)
     assert result.exit_code == 0, result.output
     assert rows(result)["own_model:Mine", "walk"]["F"] == rows(result)["frame_difference", "walk"]["F"]
+    assert (tmp_path / "out/rows/own_model.Mine/baseline/walk.json").exists()
     for method, message in (
         ("own_model:Yours", "no class 'Yours'"),
         ("no_such:A", "no_such"),
