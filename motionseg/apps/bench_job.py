@@ -31,8 +31,13 @@ class _Running:
 
 
 def choose_sequences(dataset: Dataset, wanted: Iterable[str] | None) -> list[Sequence]:
-    """The sequences of these names, or all. Raises ParameterError."""
-    return [dataset[name] for name in wanted] if wanted else dataset.sequences()
+    """The sequences of these names, or all if it is None. Raises ParameterError."""
+    if wanted is None:
+        return dataset.sequences()
+    chosen = {sequence.full_name: sequence for sequence in map(dataset.__getitem__, wanted)}
+    if not chosen:
+        raise ParameterError("no sequence is named")
+    return list(chosen.values())
 
 
 def bench_to_folder(
@@ -83,6 +88,8 @@ def bench_to_folder(
         A record cannot be written.
     """
     stop, methods = stop or Stop(), list(dict.fromkeys(methods))
+    if not methods:
+        raise ParameterError("no method is named")
     dataset = build_dataset(key, root)
     by_method = _settings_of(methods, settings or {})
     parameters = {name: method_parameters(build_method(dataset.task, name, by_method[name])) for name in methods}

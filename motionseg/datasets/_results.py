@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionseg.core.errors import SourceError
-from motionseg.core.types import FOREGROUND, Labels, Segmentation, Tracks, TrackState
+from motionseg.core.types import BACKGROUND, FOREGROUND, SHADOW, Labels, Mask, Segmentation, Tracks, TrackState
 from motionseg.datasets.base import Dataset, Sequence
 from motionseg.io import MotWriter, read_flow, read_image, read_labels, read_mot, write_flow, write_image, write_labels
 
@@ -86,7 +86,8 @@ def read_results(dataset: Dataset, sequence: Sequence, folder: Path) -> Iterator
     Raises
     ------
     SourceError
-        Files of judged frames are missing (the message counts them and names the first), or one cannot be read.
+        Files of judged frames are missing (the message counts them and names the first), one cannot be read, or a mask
+        has foreground but none that is 255.
     """
     if dataset.task == "boxes":
         yield from _read_boxes(folder / dataset.result_path(sequence, 0), sequence)
@@ -101,11 +102,19 @@ def read_results(dataset: Dataset, sequence: Sequence, folder: Path) -> Iterator
             continue
         seconds = index / sequence.fps
         if dataset.task == "change":
-            yield index, Segmentation(index, seconds, read_image(path, grey=True))
+            yield index, Segmentation(index, seconds, _read_mask(path))
         else:
             labels = read_labels(path)
             mask = np.where(labels > 0, FOREGROUND, 0).astype(np.uint8)
             yield index, Segmentation(index, seconds, mask, labels=labels)
+
+
+def _read_mask(path: Path) -> Mask:
+    mask = read_image(path, grey=True)
+    highest = int(mask.max())
+    if highest not in (BACKGROUND, SHADOW, FOREGROUND):  # masks of 0 and 1 would be judged as empty
+        raise SourceError(f"foreground is 255 in this benchmark, the highest value here is {highest}", source=str(path))
+    return mask
 
 
 def _read_boxes(path: Path, sequence: Sequence) -> Iterator[tuple[int, Tracks]]:

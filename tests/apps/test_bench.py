@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import motionseg
 from motionseg.apps import cli
 from motionseg.background import FrameDifference
 from motionseg.datasets import CDnet
@@ -91,6 +92,7 @@ def test_what_is_left_in_the_folder(benched):
     out, result = benched
     record = json.loads((out / "rows/frame_difference/baseline/walk.json").read_text())
     assert record["parameters"]["threshold"] == 30
+    assert record["threads"] == max(1, motionseg.get_num_threads() // 2), "two jobs share them"
     assert record["counts"]["tp"] + record["counts"]["fn"] == 8 * 20 * 12
     assert json.loads((out / "summary.json").read_text()) == json.loads(result.stdout)
     for frame in record["worst"]:
@@ -149,6 +151,19 @@ def test_a_model_of_ones_own(root, tmp_path, monkeypatch):
         assert (wrong.exit_code, message in wrong.stderr.replace("\n", " ")) == (2, True)
 
 
+def test_a_process_that_dies_without_a_word_is_a_row(root, tmp_path, monkeypatch):
+    (tmp_path / "dying_model.py").write_text(
+        "import os\nfrom motionseg.background import FrameDifference\n\n\nclass Dies(FrameDifference):\n"
+        "    def apply(self, frame, **more):\n        os._exit(7)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    words = ["--methods", "dying_model:Dies,frame_difference", "--sequences", "walk", "--json"]
+    result = run("bench", "cdnet", root, "-o", tmp_path / "out", *words)
+    assert result.exit_code == 3
+    assert rows(result)["dying_model:Dies", "walk"]["error"] == "the process ended with exit code 7"
+    assert rows(result)["frame_difference", "walk"]["error"] is None
+
+
 def test_a_failing_sequence_is_a_row_and_exit_code_3(root, tmp_path):
     damaged = tmp_path / "data"
     make_video(damaged / "baseline" / "whole")
@@ -178,6 +193,8 @@ def test_a_failing_sequence_is_a_row_and_exit_code_3(root, tmp_path):
         (["--sequences", "jog"], 2, "there are: baseline/run, baseline/walk"),
         (["--set", "threshold=3"], 2, "method.parameter=value"),
         (["--set", "auto.speed=3"], 2, "history=500"),
+        (["--methods", ","], 2, "no method is named"),
+        (["--sequences", ","], 2, "no sequence is named"),
         (["--resume", "--overwrite"], 2, "give one"),
         (["--jobs", "0"], 2, "--jobs"),
     ],
@@ -238,6 +255,11 @@ def test_score_names_missing_results_and_goes_on(root, tmp_path):
     assert "bin000006.png" in table["perfect", "run"]["error"]
     assert "5 of 5 results are missing" in table["perfect", "stroll"]["error"]
     assert run("score", "cdnet", root, tmp_path / "none").exit_code == 3
+    for i in range(1, 13):
+        write_image(results / f"baseline/walk/bin{i:06d}.png", np.eye(48, 64, dtype=np.uint8))
+    ones = run("score", "cdnet", root, results, "--sequences", "walk")
+    assert ones.exit_code == 3
+    assert "bin000005.png: foreground is 255 in this benchmark, the highest value here is 1" in ones.stderr
 
 
 # --- report ------------------------------------------------------------------------------------

@@ -281,3 +281,73 @@ def test_the_worst_frame_of_each_part_is_kept_as_a_picture():
     assert all(w.picture.ndim == 3 and w.picture.shape[1] >= 4 * 80 for w in evaluation.worst)
     assert told == list(range(12))
     assert evaluate(sequence(), results(), task="change", keep_worst=0).worst == []
+
+
+# --- what does not count -----------------------------------------------------------------------
+
+
+def void_below(labels, row):
+    labels = labels.copy()
+    labels[row:] = -1
+    return labels
+
+
+@pytest.mark.parametrize("task", ["foreground", "regions"])
+def test_void_pixels_are_not_judged(task):
+    seen = sequence(truth={i: void_below(truth(i, 2, value=1), 30) for i in range(12)})
+
+    def results():
+        for i in range(12):
+            mask = truth(i, 2)
+            mask[50:] = 255  # wrong, but void
+            yield i, Segmentation(i, i / 25, mask, labels=np.where(mask > 0, 1, 0).astype(np.int32))
+
+    metrics = evaluate(seen, results(), task=task).metrics
+    assert metrics["J"] == 1
+    assert metrics["F"] == 1
+
+
+def test_steadiness_is_of_neighbouring_frames():
+    """Every other frame is judged, and the shape changes between them only: nothing can be said."""
+    seen = sequence(truth={i: truth(i, value=1) for i in range(0, 12, 2)}, range=range(12))
+    assert math.isnan(evaluate(seen, masks(), task="foreground").metrics["T"])
+    assert (
+        evaluate(sequence(truth={i: truth(i, value=1) for i in range(12)}), masks(), task="foreground").metrics["T"] < 1
+    )
+
+
+def flagged(scores, classes=(1, 1)):
+    return {
+        i: BoxTruth(np.array([1, 2]), boxes_of(i), np.array(scores, np.float32), np.array(classes)) for i in range(12)
+    }
+
+
+def test_boxes_that_do_not_count_are_neither_given_to_linkers_nor_missed():
+    half = box_sequence(truth=flagged([1, 0]))
+    run = list(Run(half, KalmanIoU(min_hits=1), task="boxes"))
+    assert all(len(tracks) == 1 for _, tracks in run)
+    metrics = evaluate(half, ((i, tracks([5], boxes_of(i)[:1])) for i in range(12)), task="boxes").metrics
+    assert (metrics["MOTA"], metrics["Re"]) == (1, 1)
+
+
+def test_a_track_that_is_not_believed_yet_is_no_result():
+    found = [len(tracks) for _, tracks in Run(box_sequence(), KalmanIoU(min_hits=4), task="boxes")]
+    assert found[0] == 0
+    assert found[-1] == 2
+
+
+@pytest.mark.parametrize(("name", "kind", "false_alarms"), [("walk", 8, 0), ("walk", 6, 12), ("MOT20-01", 6, 0)])
+def test_what_is_found_of_a_distractor_is_neither_right_nor_wrong(name, kind, false_alarms):
+    scene = box_sequence(name=name, truth=flagged([1, 0], (1, kind)))
+    metrics = evaluate(scene, ((i, tracks([5, 6], boxes_of(i))) for i in range(12)), task="boxes").metrics
+    assert metrics["FAR"] * 12 == pytest.approx(false_alarms)
+    assert metrics["Re"] == 1
+
+
+def test_false_alarms_are_per_frame_of_the_whole_sequence():
+    empty = {
+        i: BoxTruth(np.array([], int), np.zeros((0, 4), "f4"), np.zeros(0, "f4"), np.array([], int)) for i in range(12)
+    }
+    scene = box_sequence(truth={**empty, 0: given([1], boxes_of(0)[:1])})
+    results = ((i, tracks([5, 6] if i == 0 else [], boxes_of(0)[: 2 * (i == 0)])) for i in range(12))
+    assert evaluate(scene, results, task="boxes").metrics["FAR"] == pytest.approx(1 / 12)
