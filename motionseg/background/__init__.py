@@ -2,4 +2,4 @@
 
 from motionseg.core.catalog import attach_room
 
-__getattr__, __dir__ = attach_room(__name__, {"from_cv2": "_cv2"})
+__getattr__, __dir__ = attach_room(__name__, {"from_cv2": "_cv2", "background_picture": "_bootstrap"})

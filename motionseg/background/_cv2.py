@@ -17,12 +17,15 @@ from motionseg.core.checks import check_mask
 from motionseg.core.errors import MissingExtraError, ParameterError
 from motionseg.core.types import FOREGROUND, SHADOW, Frame, Mask, Score
 
-__all__ = ["KNOWN_FOREGROUND", "OpenCVModel", "bgsegm", "from_cv2"]
+__all__ = ["HIDDEN", "KNOWN_FOREGROUND", "OpenCVModel", "bgsegm", "from_cv2"]
 
 W = TypeVar("W", bound="_Wrapped")
 
 KNOWN_FOREGROUND = "knownForegroundMask" in (cv2.BackgroundSubtractorMOG2.apply.__doc__ or "")
 """Whether this OpenCV (from about 4.13 and 5.0 on) can keep pixels from being learned, in MOG2 and KNN only."""
+
+HIDDEN = frozenset({"state", "restart", "memory"})
+"""What asks for the arrays of a subtractor, which none of them shows."""
 
 # Subtractors may mark shadows with any value of their own; a score is all that a mask can tell.
 _LABELS = np.full(256, SHADOW, np.uint8)
@@ -53,7 +56,7 @@ class OpenCVModel(BackgroundModel):
     """
 
     _arrays = ()
-    _unsupported = frozenset({"state", "freeze", "known_foreground"})
+    _unsupported = frozenset({"freeze", "known_foreground"}) | HIDDEN
     _subtractor: Any = None
 
     @abstractmethod

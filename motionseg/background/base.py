@@ -2,18 +2,22 @@
 
 A model is one file: kernels, a class that derives from :class:`BackgroundModel` and says which
 arrays it learns (`_arrays`), how it starts on a first frame (`_start`) and what it does with the
-next (`_step`). Frame checks, freezing, known foreground, state, score and cv2's names come from here.
+next (`_step`). Frame checks, freezing, known foreground, state, score, cv2's names, a start from many
+frames, fresh starts of single pixels and moving cameras come from here.
 """
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from motionseg.background._bootstrap import emptied_frames, robust_picture, spread_frames
+from motionseg.background._warp import check_transform, pixel_sources
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_frame, check_number, check_pixels
 from motionseg.core.errors import StateError, UnsupportedError
@@ -33,6 +37,8 @@ _REFUSALS = {
     "known_foreground": "keep pixels from being learned (known_foreground)",
     "background": "show the background (background)",
     "reset": "start anew (reset, clone)",
+    "restart": "start single pixels anew (restart, warp)",
+    "memory": "tell how much memory it takes (memory)",
 }
 
 
@@ -50,7 +56,7 @@ class BackgroundModel(Parametrized, ABC):
     _global_arrays: ClassVar[tuple[str, ...]] = ()
     """Those of `_arrays` that do not belong to pixels (counters, random states)."""
     _unsupported: ClassVar[frozenset[str]] = frozenset()
-    """What a wrapped library cannot do, of state, freeze, known_foreground, background, determinism."""
+    """What a wrapped library cannot do: keys of `_REFUSALS`, and ``"determinism"``."""
 
     _shape: tuple[int, ...] | None = None
     _frames_seen: int = 0
@@ -60,7 +66,10 @@ class BackgroundModel(Parametrized, ABC):
 
     @abstractmethod
     def _start(self, frame: Frame) -> None:
-        """Allocate the arrays and initialise them from the first frame (shape as in `self._shape`)."""
+        """Allocate the arrays and initialise them from the first frame (shape as in `self._shape`).
+
+        `self._frames_seen` is not 0 where single pixels start anew later (:meth:`restart`).
+        """
 
     @abstractmethod
     def _step(self, frame: Frame, mask: Mask, score: Score, learning_rate: float | None) -> None:
@@ -85,7 +94,7 @@ class BackgroundModel(Parametrized, ABC):
         return {name: pixels for name in self._arrays if name not in self._global_arrays}
 
     def _restored(self, pixels: Pixels) -> None:
-        """Called when the cells of `pixels` have been put back: bring what is derived from them up to date."""
+        """Called when the cells of `pixels` were written from outside: bring what is derived from them up to date."""
 
     # --- what everybody calls --------------------------------------------------------------
 
@@ -204,6 +213,119 @@ class BackgroundModel(Parametrized, ABC):
                 delattr(self, name)
         self._shape, self._frames_seen, self._score = None, 0, None
 
+    # --- fresh starts and moving cameras ---------------------------------------------------
+
+    def bootstrap(self: M, frames: Iterable[Frame]) -> M:
+        """Start anew, from many frames at once: what moves in most of them leaves no ghost.
+
+        Up to 100 frames, evenly spread over `frames`, are kept: their robust picture
+        (:func:`~motionseg.background.background_picture`) is the first frame, and what they show of the empty
+        scene is then learned in their order, so that noise and swaying are known from the beginning.
+
+        Parameters
+        ----------
+        frames : iterable of uint8 (H, W) or (H, W, 3)
+            Best from a whole clip. Of a sequence only the frames that are kept are asked for.
+
+        Returns
+        -------
+        BackgroundModel
+            The model itself.
+
+        Raises
+        ------
+        FrameError
+            There is no frame, or one differs from the first in size; the model is unchanged.
+        """
+        kept = spread_frames(frames)
+        picture = robust_picture(kept)
+        self.reset()
+        self.apply(picture)
+        for frame in emptied_frames(kept, picture):
+            self.apply(frame)
+        self._score = None
+        return self
+
+    def restart(self, frame: Frame, pixels: npt.NDArray[np.bool_]) -> None:
+        """Let `pixels` forget what they learned and start anew from `frame`; all others remain as they are.
+
+        Parameters
+        ----------
+        frame : uint8 (H, W) or (H, W, 3)
+            Read at `pixels` (and beside them, by models that describe neighbourhoods).
+        pixels : bool (H, W)
+            Which.
+
+        Raises
+        ------
+        FrameError
+            Wrong dtype or size of `frame` or `pixels`; the model is unchanged.
+        StateError
+            Before the first frame.
+        UnsupportedError
+            The model wraps a library that keeps its memory to itself.
+        """
+        self._require_supported("restart")
+        shape = self._require_started()
+        frame, pixels = check_frame(frame, shape), check_pixels(pixels, shape[:2], "pixels")
+        if pixels.any():
+            self._copy_cells(self._newborn(frame, self._frames_seen), np.nonzero(pixels), np.nonzero(pixels))
+
+    def warp(self, transform: npt.ArrayLike, frame: Frame) -> npt.NDArray[np.bool_]:
+        """Follow a camera that has moved: what was learned of every pixel goes to where the pixel has gone.
+
+        Parameters
+        ----------
+        transform : float (3, 3)
+            Takes pixels (x, y, 1) of the previous frame to the current one.
+        frame : uint8 (H, W) or (H, W, 3)
+            The current frame; pixels that were not in sight before start anew from it.
+
+        Returns
+        -------
+        bool (H, W)
+            Those pixels: what moves there is not known yet.
+
+        Raises
+        ------
+        FrameError
+            Wrong dtype or size of `frame`; the model is unchanged.
+        ParameterError
+            `transform` is not a finite 3x3 matrix that can be inverted; the model is unchanged.
+        StateError
+            Before the first frame.
+        UnsupportedError
+            The model wraps a library that keeps its memory to itself.
+
+        Notes
+        -----
+        A pixel takes over all that the nearest one had learned: memories of different pixels are never mixed.
+        So a move by less than half a pixel changes nothing; add up small moves instead of passing each on.
+        """
+        self._require_supported("restart")
+        shape, matrix = self._require_started(), check_transform(transform)
+        frame = check_frame(frame, shape)
+        sources, outside = pixel_sources(matrix, (shape[0], shape[1]))
+        moved = np.nonzero((sources != np.indices(shape[:2])).any(axis=0))
+        if len(moved[0]):
+            self._copy_cells(self, (sources[0][moved], sources[1][moved]), moved)
+        self.restart(frame, outside)
+        return outside
+
+    def _newborn(self: M, frame: Frame, frames_seen: int = 0) -> M:
+        """A fresh model that `frame` has started."""
+        fresh = self.clone()
+        fresh._shape, fresh._frames_seen = frame.shape, frames_seen
+        fresh._start(frame)
+        return fresh
+
+    def _copy_cells(self, model: BackgroundModel, source: Pixels, target: Pixels) -> None:
+        """Overwrite the cells of the pixels `target` with those that `model` has at `source`."""
+        cells, places = model._cells(source), self._cells(target)
+        for name in places:
+            getattr(self, name)[places[name]] = getattr(model, name)[cells[name]]
+        self._restored(target)
+
     def _require_started(self) -> tuple[int, ...]:
         if self._shape is None:
             raise StateError(f"{type(self).__name__} has seen no frame yet")
@@ -214,6 +336,17 @@ class BackgroundModel(Parametrized, ABC):
             raise UnsupportedError(f"{type(self).__name__}: the wrapped library cannot {_REFUSALS[what]}")
 
     # --- state -----------------------------------------------------------------------------
+
+    def memory(self) -> int:
+        """Bytes of all arrays that the model holds at present, the last score aside.
+
+        Raises
+        ------
+        UnsupportedError
+            The model wraps a library that does not tell.
+        """
+        self._require_supported("memory")
+        return sum(v.nbytes for k, v in vars(self).items() if isinstance(v, np.ndarray) and k != "_score")
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Everything learned, as copies: load it into an equal model and it continues bit for bit.
@@ -257,8 +390,7 @@ class BackgroundModel(Parametrized, ABC):
                 first = check_frame(np.zeros(shape, np.uint8))
             except ValueError as error:
                 raise StateError(f"the state's frame shape {shape} is impossible: {error}") from error
-            fresh._shape = first.shape
-            fresh._start(first)  # says which shape and dtype each array must have
+            fresh = self._newborn(first)  # says which shape and dtype each array must have
         for name in self._arrays if shape else ():
             array, born = state.get(name.lstrip("_")), getattr(fresh, name)
             if array is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import cv2
 
-from motionseg.background._cv2 import KNOWN_FOREGROUND, OpenCVModel
+from motionseg.background._cv2 import HIDDEN, KNOWN_FOREGROUND, OpenCVModel
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_choice, check_integer, check_number
 
@@ -59,7 +59,7 @@ class OpenCVKNN(OpenCVModel):
         speed="medium",
         good_at="existing OpenCV programs; else take knn",
     )
-    _unsupported = frozenset({"state", "freeze", "determinism"} | (set() if KNOWN_FOREGROUND else {"known_foreground"}))
+    _unsupported = HIDDEN | {"freeze", "determinism"} | (set() if KNOWN_FOREGROUND else {"known_foreground"})
 
     def __init__(
         self,

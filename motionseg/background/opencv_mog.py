@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from motionseg.background._cv2 import OpenCVModel, bgsegm
+from motionseg.background._cv2 import HIDDEN, OpenCVModel, bgsegm
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_integer, check_number
 
@@ -49,7 +49,7 @@ class OpenCVMOG(OpenCVModel):
         speed="medium",
         good_at="comparison with older work",
     )
-    _unsupported = frozenset({"state", "known_foreground", "background"})
+    _unsupported = HIDDEN | {"known_foreground", "background"}
 
     def __init__(
         self, *, history: int = 200, n_components: int = 5, background_ratio: float = 0.7, noise_sigma: float = 15.0

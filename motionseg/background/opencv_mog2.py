@@ -6,7 +6,7 @@ from typing import Any
 
 import cv2
 
-from motionseg.background._cv2 import KNOWN_FOREGROUND, OpenCVModel
+from motionseg.background._cv2 import HIDDEN, KNOWN_FOREGROUND, OpenCVModel
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_choice, check_integer, check_number
 
@@ -62,7 +62,7 @@ class OpenCVMOG2(OpenCVModel):
         speed="medium",
         good_at="the masks of existing OpenCV programs; else take gaussian_mixture",
     )
-    _unsupported = frozenset({"state"} if KNOWN_FOREGROUND else {"state", "known_foreground"})
+    _unsupported = HIDDEN | (set() if KNOWN_FOREGROUND else {"known_foreground"})
 
     def __init__(
         self,

@@ -7,24 +7,22 @@ import os
 import tempfile
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from motionseg.background.base import BackgroundModel
 from motionseg.core import parallel
 from motionseg.core.errors import FrameError, ParameterError, StateError, UnsupportedError
 from motionseg.core.types import FOREGROUND, SHADOW, Frame
 from motionseg.testing._common import check_parameters, raises, require, same_arrays
+from motionseg.testing._films import SHAPE, block, can, play, require_same, scene
+from motionseg.testing._fresh_starts import check_bootstrap, check_restart, check_warp
 
 __all__ = ["BACKGROUND_CHECKS", "check_background_model"]
-
-_SHAPE = (48, 64, 3)
-_Answer = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 
 
 def check_background_model(model: BackgroundModel) -> None:
@@ -44,51 +42,16 @@ def check_background_model(model: BackgroundModel) -> None:
         check(model)
 
 
-def _scene(n: int, shape: tuple[int, ...] = _SHAPE, *, seed: int = 0, block_from: int | None = None) -> list[Frame]:
-    """`n` noisy frames of a textured wall; from frame `block_from` (default: the middle) on, a block moves over it."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(60, 160, (-(-shape[0] // 4), -(-shape[1] // 4), *shape[2:]))
-    wall = coarse.repeat(4, axis=0).repeat(4, axis=1)[: shape[0], : shape[1]]
-    frames = []
-    for i in range(n):
-        frame = wall + rng.normal(0, 2, shape)
-        if i >= (n // 2 if block_from is None else block_from):
-            frame[_block(shape, i)] = 250 if frame.ndim == 2 else (250, 200, 240)
-        frames.append(frame.clip(0, 255).astype(np.uint8))
-    return frames
-
-
-def _block(shape: tuple[int, ...], i: int) -> tuple[slice, slice]:
-    h, w = shape[0] // 3, shape[1] // 4
-    x = (3 * i) % (shape[1] - w)
-    return slice(h, 2 * h), slice(x, x + w)
-
-
-def _play(model: BackgroundModel, frames: Sequence[Frame], **arguments: Any) -> list[_Answer]:
-    return [(model.apply(frame, **arguments), model.score()) for frame in frames]
-
-
-def _can(model: BackgroundModel, ability: str) -> bool:
-    return ability not in type(model)._unsupported
-
-
-def _require_same(model: BackgroundModel, a: Sequence[_Answer], b: Sequence[_Answer], promise: str) -> None:
-    # A wrapped library that draws from a random source we cannot seed can only be alike, not the same.
-    share = 1.0 if _can(model, "determinism") else 0.9
-    same = [np.mean(x[0] == y[0]) >= share and np.mean(x[1] == y[1]) >= share for x, y in zip(a, b, strict=True)]
-    require(all(same), model, f"{promise}; first differs in frame {same.index(False) if False in same else None}")
-
-
 def _check_mask_contract(model: BackgroundModel) -> None:
     """Masks, scores and backgrounds have the promised dtypes, shapes and values, and show what moves."""
-    for shape in (_SHAPE, _SHAPE[:2], (33, 47, 3)):
+    for shape in (SHAPE, SHAPE[:2], (33, 47, 3)):
         model = model.clone()
-        frames = _scene(150, shape, block_from=140)  # GMG learns 120 frames before it says anything
+        frames = scene(150, shape, block_from=140)  # GMG learns 120 frames before it says anything
         for i, frame in enumerate(frames):
             mask = model.apply(frame)
             score = model.score()
             if i == 140:
-                found = np.mean(mask[_block(shape, i)] == FOREGROUND)
+                found = np.mean(mask[block(shape, i)] == FOREGROUND)
             require(mask.dtype == np.uint8 and mask.shape == shape[:2], model, "a mask is uint8 (H, W)")
             require(mask.flags.c_contiguous and mask.flags.writeable, model, "a mask is contiguous and the caller's")
             require(np.isin(mask, (0, SHADOW, FOREGROUND)).all(), model, "a mask holds 0, 127 and 255 only")
@@ -99,10 +62,10 @@ def _check_mask_contract(model: BackgroundModel) -> None:
             )
         trail = np.zeros(shape[:2], bool)
         for i in range(140, 150):
-            trail[_block(shape, i)] = True
+            trail[block(shape, i)] = True
         require(found > 0.5, model, "a new, contrasting object is found")
         require(np.mean(mask[~trail] == FOREGROUND) < 0.1, model, "a learned wall is background")
-        if _can(model, "background"):
+        if can(model, "background"):
             picture = model.background()
             require(picture.dtype == np.uint8 and picture.shape == shape, model, "a background is like a frame")
             distance = np.abs(picture[~trail].astype(float) - frames[0][~trail]).mean()
@@ -113,64 +76,64 @@ def _check_mask_contract(model: BackgroundModel) -> None:
 
 def _check_cv2_names(model: BackgroundModel) -> None:
     """The model drops into code that was written for cv2's subtractors."""
-    frames, ours, theirs = _scene(20), model.clone(), model.clone()
-    out = np.full(_SHAPE[:2], 7, np.uint8)
+    frames, ours, theirs = scene(20), model.clone(), model.clone()
+    out = np.full(SHAPE[:2], 7, np.uint8)
     for frame in frames:
         a, b = ours.apply(frame), theirs.apply(frame, out, -1)
         require(np.array_equal(b, out), model, "apply(frame, fgmask) writes the mask into fgmask")
-        if _can(model, "determinism"):
+        if can(model, "determinism"):
             require(np.array_equal(a, b), model, "learningRate=-1 is the automatic rate")
-    if _can(model, "background"):
+    if can(model, "background"):
         require(np.array_equal(theirs.getBackgroundImage(), theirs.background()), model, "getBackgroundImage is there")
 
 
 def _check_input_left_alone(model: BackgroundModel) -> None:
     """Frames are neither changed nor kept; what is returned is the caller's."""
-    frames, careful, rude = _scene(30), model.clone(), model.clone()
-    expected, answers = _play(careful, frames), []
+    frames, careful, rude = scene(30), model.clone(), model.clone()
+    expected, answers = play(careful, frames), []
     for frame in frames:
         lent = frame.copy()
         mask, score = rude.apply(lent), rude.score()
         require(np.array_equal(lent, frame), model, "apply() leaves the frame unchanged")
         answers.append((mask.copy(), score.copy()))
         lent[:], mask[:], score[:] = 0, 93, 0.25
-        if _can(model, "background"):
+        if can(model, "background"):
             rude.background()[:] = 17
-        if _can(model, "state"):
+        if can(model, "state"):
             for array in rude.state().values():
                 array.fill(1)
-    _require_same(model, expected, answers, "frames are not kept, and masks, scores, backgrounds, states are copies")
+    require_same(model, expected, answers, "frames are not kept, and masks, scores, backgrounds, states are copies")
 
 
 def _check_freeze(model: BackgroundModel) -> None:
     """``learning_rate=0`` classifies and changes nothing at all."""
-    model, plain, frames = model.clone(), model.clone(), _scene(40)
-    other = _scene(3, seed=5, block_from=0)
-    expected = _play(plain, frames)
-    answers = _play(model, frames[:25])
-    before = model.state() if _can(model, "state") else {}
-    if not _can(model, "freeze"):
+    model, plain, frames = model.clone(), model.clone(), scene(40)
+    other = scene(3, seed=5, block_from=0)
+    expected = play(plain, frames)
+    answers = play(model, frames[:25])
+    before = model.state() if can(model, "state") else {}
+    if not can(model, "freeze"):
         require(raises(UnsupportedError, model.apply, other[0], learning_rate=0), model, "learning_rate=0 is refused")
     else:
         for frame in other:
             mask = model.apply(frame, learning_rate=0)
         require((mask == FOREGROUND).any(), model, "a frozen model still sees what is new")
-        if _can(model, "state"):
+        if can(model, "state"):
             require(same_arrays(before, model.state()), model, "learning_rate=0 leaves the state as it is")
-    _require_same(model, expected, answers + _play(model, frames[25:]), "learning_rate=0 leaves no trace")
-    if _can(model, "freeze"):
+    require_same(model, expected, answers + play(model, frames[25:]), "learning_rate=0 leaves no trace")
+    if can(model, "freeze"):
         unborn = model.clone()
         require(not unborn.apply(frames[0], learning_rate=0).any(), model, "an unborn model, frozen, sees nothing")
-        _require_same(model, expected, _play(unborn, frames), "a first frame with learning_rate=0 leaves no trace")
+        require_same(model, expected, play(unborn, frames), "a first frame with learning_rate=0 leaves no trace")
 
 
 def _check_known_foreground(model: BackgroundModel) -> None:
     """Known foreground is reported, and not learned."""
-    model, frames = model.clone(), _scene(80, block_from=99)
-    _play(model, frames[:30])
-    known = np.zeros(_SHAPE[:2], bool)
+    model, frames = model.clone(), scene(80, block_from=99)
+    play(model, frames[:30])
+    known = np.zeros(SHAPE[:2], bool)
     known[10:30, 20:40] = True
-    if not _can(model, "known_foreground"):
+    if not can(model, "known_foreground"):
         refused = raises(UnsupportedError, model.apply, frames[30], known_foreground=known)
         require(refused, model, "known_foreground is refused with UnsupportedError")
         return
@@ -186,24 +149,24 @@ def _check_known_foreground(model: BackgroundModel) -> None:
 
 def _check_state_round_trip(model: BackgroundModel) -> None:
     """A state, taken in mid-stream, continues bit for bit in another object, and bad ones are refused."""
-    model, frames = model.clone(), _scene(60)
-    if not _can(model, "state"):
-        _play(model, frames[:2])
+    model, frames = model.clone(), scene(60)
+    if not can(model, "state"):
+        play(model, frames[:2])
         require(raises(UnsupportedError, model.state), model, "state() raises UnsupportedError")
         require(raises(UnsupportedError, model.load_state, {}), model, "load_state() raises UnsupportedError")
         return
     for n in (0, 1, 37):
         model.reset()
-        _play(model, frames[:n])
+        play(model, frames[:n])
         state = model.state()
         heir = model.clone()
         heir.load_state(state)
         with tempfile.TemporaryDirectory() as folder:
             model.save(Path(folder) / "model.npz")
             reader = type(model).load(Path(folder) / "model.npz")
-        expected = _play(model, frames[n:])
+        expected = play(model, frames[n:])
         for other, way in ((heir, "load_state()"), (reader, "load()")):
-            _require_same(model, expected, _play(other, frames[n:]), f"it continues bit for bit after {way}")
+            require_same(model, expected, play(other, frames[n:]), f"it continues bit for bit after {way}")
             require(same_arrays(model.state(), other.state()), model, f"states stay equal after {way}")
     state = model.state()
     for name in state:
@@ -217,9 +180,9 @@ def _check_state_round_trip(model: BackgroundModel) -> None:
 
 def _check_same_seed(model: BackgroundModel) -> None:
     """Equal parameters and frames give equal answers."""
-    frames = _scene(40)
-    answers = [_play(model.clone(), frames) for _ in range(2)]
-    _require_same(model, *answers, "the same parameters and frames give the same masks and scores")
+    frames = scene(40)
+    answers = [play(model.clone(), frames) for _ in range(2)]
+    require_same(model, *answers, "the same parameters and frames give the same masks and scores")
 
 
 @contextmanager
@@ -237,21 +200,21 @@ def _threads(n: int) -> Iterator[None]:
 
 def _check_any_thread_count(model: BackgroundModel) -> None:
     """Answers do not depend on the number of threads."""
-    frames, answers, states = _scene(40, (70, 100, 3)), [], []
+    frames, answers, states = scene(40, (70, 100, 3)), [], []
     for n in (1, 2, 5):
         with _threads(n):
             fresh = model.clone()
-            answers.append(_play(fresh, frames))
-            states.append(fresh.state() if _can(model, "state") else {})
+            answers.append(play(fresh, frames))
+            states.append(fresh.state() if can(model, "state") else {})
     for n, other, state in zip((2, 5), answers[1:], states[1:], strict=True):
-        _require_same(model, answers[0], other, f"{n} threads give the same masks and scores as one")
+        require_same(model, answers[0], other, f"{n} threads give the same masks and scores as one")
         require(same_arrays(states[0], state), model, f"{n} threads give the same state as one")
 
 
 def _check_memory_layouts(model: BackgroundModel) -> None:
     """Sliced, flipped, Fortran-ordered and read-only frames are as good as contiguous ones."""
-    frames = _scene(30)
-    expected = _play(model.clone(), frames)
+    frames = scene(30)
+    expected = play(model.clone(), frames)
 
     def sliced(frame: Frame) -> Frame:
         large = np.zeros((2 * frame.shape[0], 2 * frame.shape[1], 3), np.uint8)
@@ -268,41 +231,41 @@ def _check_memory_layouts(model: BackgroundModel) -> None:
 
     for layout in (sliced, flipped, np.asfortranarray, read_only):
         try:
-            answers = _play(model.clone(), [layout(frame) for frame in frames])
+            answers = play(model.clone(), [layout(frame) for frame in frames])
         except Exception as error:
             raise AssertionError(
                 f"{type(model).__name__}: {layout.__name__} frames are taken, not {error!r}"
             ) from error
-        _require_same(model, expected, answers, f"{layout.__name__} frames give the same answers")
+        require_same(model, expected, answers, f"{layout.__name__} frames give the same answers")
 
 
 def _check_reset(model: BackgroundModel) -> None:
     """After ``reset()`` a model is as good as new, for frames of any size."""
-    model, frames = model.clone(), _scene(30)
+    model, frames = model.clone(), scene(30)
     require(raises(StateError, model.score), model, "score() before the first frame raises StateError")
-    expected = _play(model, frames)
-    for shape in ((40, 30), _SHAPE):
+    expected = play(model, frames)
+    for shape in ((40, 30), SHAPE):
         model.reset()
         require(raises(StateError, model.score), model, "score() after reset() raises StateError")
-        answers = _play(model, _scene(30, shape))
-    _require_same(model, expected, answers, "after reset() it is as good as new")
+        answers = play(model, scene(30, shape))
+    require_same(model, expected, answers, "after reset() it is as good as new")
 
 
 def _check_interleaved(model: BackgroundModel) -> None:
     """Two objects are two cameras: they know nothing of each other."""
-    streams = [_scene(30, seed=seed) for seed in (1, 2)]
-    alone = [_play(model.clone(), frames) for frames in streams]
+    streams = [scene(30, seed=seed) for seed in (1, 2)]
+    alone = [play(model.clone(), frames) for frames in streams]
     objects, together = [model.clone(), model.clone()], ([], [])
     for pair in zip(*streams, strict=True):
         for one, frame, answers in zip(objects, pair, together, strict=True):
             answers.append((one.apply(frame), one.score()))
     for expected, answers in zip(alone, together, strict=True):
-        _require_same(model, expected, answers, "interleaved with another object it gives the same answers as alone")
+        require_same(model, expected, answers, "interleaved with another object it gives the same answers as alone")
 
 
 def _check_bad_input_refused(model: BackgroundModel) -> None:
     """Bad frames and rates are refused with the right error, and change nothing."""
-    plain, model, frames = model.clone(), model.clone(), _scene(30)
+    plain, model, frames = model.clone(), model.clone(), scene(30)
     good = frames[0]
     bad: list[tuple[type[Exception], Any, dict[str, Any]]] = [
         (FrameError, good.astype(np.float32), {}),
@@ -315,17 +278,17 @@ def _check_bad_input_refused(model: BackgroundModel) -> None:
         (ParameterError, good, {"learning_rate": 1.5}),
         (ParameterError, good, {"learning_rate": float("nan")}),
     ]
-    if _can(model, "known_foreground"):
+    if can(model, "known_foreground"):
         bad.append((FrameError, good, {"known_foreground": np.zeros((2, 2), bool)}))
         bad.append((FrameError, good, {"known_foreground": np.zeros(good.shape[:2], np.uint8)}))
-    expected, answers = _play(plain, frames), _play(model, frames[:15])
-    before = model.state() if _can(model, "state") else {}
+    expected, answers = play(plain, frames), play(model, frames[:15])
+    before = model.state() if can(model, "state") else {}
     for error, frame, arguments in bad:
         what = f"{getattr(frame, 'dtype', type(frame).__name__)} {getattr(frame, 'shape', '')} {arguments or ''}"
         require(raises(error, model.apply, frame, **arguments), model, f"{what} raises {error.__name__}")
-    if _can(model, "state"):
+    if can(model, "state"):
         require(same_arrays(before, model.state()), model, "a refused frame leaves the state unchanged")
-    _require_same(model, expected, answers + _play(model, frames[15:]), "a refused frame leaves no trace")
+    require_same(model, expected, answers + play(model, frames[15:]), "a refused frame leaves no trace")
 
 
 def _resident() -> int:
@@ -338,7 +301,7 @@ def _resident() -> int:
 
 def _check_memory_bounded(model: BackgroundModel) -> None:
     """Memory does not grow with the number of frames: 2,000 of them."""
-    model, frames = model.clone(), _scene(50)
+    model, frames = model.clone(), scene(50)
     for i in range(200):
         model.apply(frames[i % 50])
     tracing = tracemalloc.is_tracing()
@@ -363,14 +326,14 @@ def _check_memory_bounded(model: BackgroundModel) -> None:
 
 def _check_threads(model: BackgroundModel) -> None:
     """A model works on a thread of its own, and two of them at once on two."""
-    streams = [_scene(30, seed=seed) for seed in (1, 2)]
-    expected = [_play(model.clone(), frames) for frames in streams]
+    streams = [scene(30, seed=seed) for seed in (1, 2)]
+    expected = [play(model.clone(), frames) for frames in streams]
     answers: list[Any] = [None, None]
     models = [model.clone(), model.clone()]  # made here, used there
 
     def work(i: int) -> None:
         try:
-            answers[i] = _play(models[i], streams[i])
+            answers[i] = play(models[i], streams[i])
         except BaseException as error:
             answers[i] = error
 
@@ -381,7 +344,7 @@ def _check_threads(model: BackgroundModel) -> None:
         worker.join()
     for result, answer in zip(expected, answers, strict=True):
         require(isinstance(answer, list), model, f"it works on a thread, but raised {answer!r}")
-        _require_same(model, result, answer, "on a thread it gives the same answers")
+        require_same(model, result, answer, "on a thread it gives the same answers")
 
 
 BACKGROUND_CHECKS: tuple[Callable[[BackgroundModel], None], ...] = (
@@ -400,5 +363,8 @@ BACKGROUND_CHECKS: tuple[Callable[[BackgroundModel], None], ...] = (
     _check_bad_input_refused,
     _check_memory_bounded,
     _check_threads,
+    check_restart,
+    check_warp,
+    check_bootstrap,
 )
 """The promises of background models, in the order in which they are best mended."""

@@ -259,6 +259,55 @@ class BoundToItsThread(Mean):
         super()._step(*args)
 
 
+class RestartsAll(Mean):
+    def restart(self, frame, pixels):
+        super().restart(frame, np.asarray(pixels) | np.any(pixels))
+
+
+class RestartsNone(Mean):
+    def restart(self, frame, pixels):
+        super().restart(frame, np.zeros_like(pixels))
+
+
+class CellsOfNeighbours(Mean):
+    def _cells(self, pixels):
+        return {"_mean": (pixels[0], (pixels[1] + 9) % self._shape[1])}
+
+
+class WarpsBack(Mean):
+    def warp(self, transform, frame):
+        try:
+            super().warp(np.linalg.inv(transform), frame)
+        except (np.linalg.LinAlgError, ValueError):
+            pass
+        return super().warp(transform, frame)
+
+
+class KeepsUncovered(Mean):
+    def warp(self, transform, frame):
+        return super().warp(transform, np.repeat(frame[:1], len(frame), axis=0))
+
+
+class SaysNothingOfUncovered(Mean):
+    def warp(self, transform, frame):
+        return np.zeros_like(super().warp(transform, frame))
+
+
+class StartsOnTheFirst(Mean):
+    def bootstrap(self, frames):
+        super().bootstrap(frames)
+        return super().bootstrap(frames[:1])
+
+
+class LearnsObjects(Mean):
+    def bootstrap(self, frames):
+        super().bootstrap(frames)
+        for frame in frames:
+            self.apply(frame, learning_rate=0.3)
+        self._score = None
+        return self
+
+
 PLANTED = [
     (WrongValues, checks._check_mask_contract),
     (ScoreBesideMask, checks._check_mask_contract),
@@ -285,6 +334,14 @@ PLANTED = [
     (Hoards, checks._check_memory_bounded),
     (LeaksSlowly, checks._check_memory_bounded),
     (BoundToItsThread, checks._check_threads),
+    (RestartsAll, checks.check_restart),
+    (RestartsNone, checks.check_restart),
+    (CellsOfNeighbours, checks.check_restart),
+    (WarpsBack, checks.check_warp),
+    (KeepsUncovered, checks.check_warp),
+    (SaysNothingOfUncovered, checks.check_warp),
+    (StartsOnTheFirst, checks.check_bootstrap),
+    (LearnsObjects, checks.check_bootstrap),
 ]
 
 
