@@ -27,7 +27,7 @@ _ROWS = 5
 _B, _G, _R, _X, _LIMIT, _D, _BEST, _WHICH, _SCRATCH = (i * _TILE for i in range(9))
 
 # Places in the vector of numbers: a Python float would turn the arithmetic into float64.
-_THRESHOLD, _DARKEST, _HISTORY, _RATE, _PATIENCE, _RAISE, _LOWER, _LEAST, _MOST = range(9)
+_THRESHOLD, _DARKEST, _HISTORY, _RATE, _PATIENCE, _LEAST_TOLERANCE = range(6)
 
 _TEXTURE_WEIGHT = np.float32(0.35)  # levels of colour that a level of texture counts for
 _TEXTURE_FLOOR = np.float32(16)  # levels: in the dark, noise is no texture
@@ -36,7 +36,19 @@ _SPECK_PATIENCE = np.float32(6)  # frames after which what only flickers becomes
 _FADING = np.float32(0.5)  # credit that a candidate loses in a frame without it
 _NEAR_MODE = np.float32(0.8)  # a candidate is met again within this share of the threshold
 _FORGETTING = np.float32(1 - 0.032)  # of the credit of unused modes, every 64 frames
+_REACH = 2  # pixels that water and leaves displace a colour by
+_DISPLACED = 255  # instead of the number of a mode, where that of a neighbour is met
+_BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0))
+_RAISE, _LOWER, _MOST = np.float32(0.1), np.float32(0.003), np.float32(4)  # steps of a tolerance, and its limit
 _SHADED = 128  # added to the number of a mode that is met only as a shadow
+
+_FULL_CONTRAST, _LEAST_CONTRAST = (
+    50.0,
+    0.4,
+)  # standard deviation of the luma; share of the threshold that is always left
+_UNREST_RATE, _RESTLESS = 0.025, 0.1  # of the changes of a pixel's side; from here on their mean is water
+_PARDON = 0.7  # of the threshold, for what is met beside its place
+_BESIDE = 15  # pixels: within half of this from an object nothing flickers
 
 
 @kernel(inline=True)
@@ -177,7 +189,7 @@ def _learn_pixel(s, modes, i, found, state, number, numbers):
     last, one, at = modes.shape[0] - 1, np.float32(1), _CREDIT * _TILE + i
     candidate = modes[last]
     if found == BACKGROUND:
-        if state == FOREGROUND or (state != 0 and number >= _SHADED):
+        if number == _DISPLACED or state == FOREGROUND or (state != 0 and number >= _SHADED):
             return  # a hole in an object, or the shadow beside it
         k = np.int64(number % _SHADED)
         credit = min(modes[k, at] + one, numbers[_HISTORY])
@@ -208,7 +220,7 @@ def _learn(start, stop, modes, tolerance, pixels, luma, surround, numbers, raw, 
     """Tiles start .. stop: modes and tolerances learn from the frame, its raw and its clean mask (flat)."""
     n_channels, last = pixels.shape[0] // raw.shape[0], modes.shape[1] - 1
     s, none = np.zeros(_SCRATCH, np.float32), np.uint8(0)
-    step_up, step_down, least, most = numbers[_RAISE], numbers[_LOWER], numbers[_LEAST], numbers[_MOST]
+    least = numbers[_LEAST_TOLERANCE]
     for t in range(start, stop):
         first = t * _TILE
         n = min(_TILE, raw.shape[0] - first)
@@ -221,13 +233,49 @@ def _learn(start, stop, modes, tolerance, pixels, luma, surround, numbers, raw, 
                 _learn_pixel(s, modes[t], i, decision[i], state[i], number[i], numbers)
         factor = tolerance[t]
         for i in range(n):
-            step = step_up if decision[i] != none else -step_down
-            factor[i] = min(max(factor[i] + (step if state[i] == none else np.float32(0)), least), most)
+            step = _RAISE if decision[i] != none else -_LOWER
+            factor[i] = min(max(factor[i] + (step if state[i] == none else np.float32(0)), least), _MOST)
         if (t + turn) % 64 == 0:
             for k in range(1, last):
                 m = modes[t, k]
                 for i in range(_TILE):
                     m[_CREDIT * _TILE + i] *= _FORGETTING
+
+
+@kernel
+def _reconsider(start, stop, pixels, picture, restless, limits, raw, which):
+    """Rows start .. stop: a colour that the background has close by is displaced background (Elgammal et al. 2000)."""
+    height, width, n_channels = pixels.shape
+    for y in range(start, stop):
+        top, bottom = max(0, y - _REACH), min(height, y + _REACH + 1)
+        for x in range(width):
+            if raw[y, x] == 0 or restless[y, x] == 0:
+                continue
+            limit, found = limits[y, x], False
+            for v in range(top, bottom):
+                for u in range(max(0, x - _REACH), min(width, x + _REACH + 1)):
+                    total, largest = np.int64(0), np.int64(0)
+                    for c in range(n_channels):
+                        d = abs(np.int64(pixels[y, x, c]) - np.int64(picture[v, u, c]))
+                        total, largest = total + d, max(largest, d)
+                    if max(np.float32(total) / np.float32(n_channels), np.float32(largest) / np.float32(1.5)) <= limit:
+                        found = True
+                        break
+                if found:
+                    break
+            if found:
+                raw[y, x], which[y, x] = BACKGROUND, _DISPLACED
+
+
+@kernel
+def _finish(start, stop, score, clean):
+    """Tiles start .. stop: score (flat) <- d / (d + limit) from their quotient, on the side that `clean` says."""
+    one, half = np.float32(1), np.float32(0.5)
+    for t in range(start, stop):
+        scores, decided = score[t * _TILE : (t + 1) * _TILE], clean[t * _TILE : (t + 1) * _TILE]
+        for i in range(scores.shape[0]):
+            value = scores[i] / (scores[i] + one)
+            scores[i] = max(value, half) if decided[i] != 0 else min(value, _BELOW_HALF)
 
 
 class Adaptive(BackgroundModel):
@@ -248,6 +296,8 @@ class Adaptive(BackgroundModel):
         Modes of a pixel; the last one is a candidate, which is not background yet.
     shadow_threshold : float in (0, 1]
         A shadow is not darker than this share of the background (tau); 1: no shadows. Colourless frames have none.
+    least_tolerance : float in (0, 4]
+        Factor of the threshold where nothing flickers for long; it starts at 1.
     learning_rate : float in (0, 1]
         Least share of the frame in a mode that it matches.
 
@@ -262,28 +312,33 @@ class Adaptive(BackgroundModel):
     its mean over 7 x 7 pixels: what light leaves alone. The distance of a pixel to a mode is max(mean, largest / 1.5)
     of the differences of its channels, and 0.35 of that of texture. If it is the mode darkened by a in
     (`shadow_threshold`, 1), the first part is the sum of what is left of the differences and of 60 (1 - a), if that
-    is less. Raw foreground is farther than `threshold` times a tolerance r from all modes.
+    is less. Raw foreground is farther than the limit, `threshold` times a tolerance r, from all modes; where the
+    luma deviates by less than 50 levels over the picture, the threshold is less in proportion, down to 40 %.
 
-    The clean mask is the raw one after a median, a closing, the filling of small holes and another, larger median.
-    Near it nothing is learned as background, but outside
+    Where pixels change sides often (a tenth of the time, over 40 frames and 9 x 9 pixels) a colour is pardoned that
+    the background has within 2 pixels, up to 0.7 of the limit. The clean mask is the raw one after a median, a closing,
+    the filling of small holes and another, larger median.
+
+    Within 7 pixels of the clean mask nothing flickers that should be learned. Elsewhere
 
     - a mode that is matched gains a frame of credit c, and moves by max(1 / c, `learning_rate`);
-    - a pixel that is foreground in the raw mask alone raises its r by 0.1, all others lower it by 0.01, so that one
-      in eleven frames is wrong at most; r is in [`least_tolerance`, 4]. Six frames make its colour a mode.
+    - a pixel that is foreground in the raw mask alone raises its r by 0.1, all others lower it by 0.003, so that
+      three frames of a hundred are wrong at most; r is in [`least_tolerance`, 4]. Six frames make its colour a mode.
 
     Where something is foreground, the candidate gains credit while it is met again and loses it otherwise; once it
     has more than the first mode (and `patience`) the two change places. So of what stands still, that is background
     which did so for longer. A learning rate r given to :meth:`apply` replaces `learning_rate`, and 1/r `history`.
 
-    The score is d / (d + t) with t the threshold, cut to the side of the clean mask.
+    The score is d / (d + limit), cut to the side of the clean mask. Shadows are labelled beside objects only.
 
-    Memory: 84 bytes a pixel, BGR or grey. Something that stands in the first frame leaves a ghost for as long as it
-    stood there (:class:`~motionseg.background.BackgroundModel.restart` ends it). A light switch is foreground.
+    Memory: 89 bytes a BGR pixel, and as much for grey. Something that stands in the first frame leaves a ghost for as
+    long as it stood there, and a light switch is foreground: see :class:`~motionseg.background.Guarded`.
 
     References
     ----------
     Modes with credit for time: K. Kim et al., Real-time foreground-background segmentation using codebook model,
-    Real-Time Imaging 11 (2005), doi:10.1016/j.rti.2004.12.004. Own in its combination; free of random sampling.
+    Real-Time Imaging 11 (2005), doi:10.1016/j.rti.2004.12.004. Pardon: A. Elgammal, D. Harwood, L. Davis,
+    Non-parametric model for background subtraction, ECCV 2000, doi:10.1007/3-540-45053-X_48. The combination is own.
 
     Examples
     --------
@@ -302,7 +357,7 @@ class Adaptive(BackgroundModel):
         speed="medium",
         good_at="fixed cameras: the first to try",
     )
-    _arrays = ("_modes", "_tolerance")
+    _arrays = ("_modes", "_tolerance", "_raw", "_unrest")
 
     def __init__(
         self,
@@ -312,7 +367,7 @@ class Adaptive(BackgroundModel):
         patience: int = 8,
         n_modes: int = 4,
         shadow_threshold: float = 0.6,
-        least_tolerance: float = 0.8,
+        least_tolerance: float = 0.7,
         learning_rate: float = 0.03,
     ) -> None:
         self.history = check_integer("history", history, 10, 100_000)
@@ -337,34 +392,59 @@ class Adaptive(BackgroundModel):
         modes[:, 0] = first.reshape(n_tiles, _TILE, _ROWS).transpose(0, 2, 1)
         self._modes = modes.reshape(n_tiles, self.n_modes, _ROWS * _TILE)
         self._tolerance = np.ones((n_tiles, _TILE), np.float32)
+        self._raw, self._unrest = np.zeros((height, width), np.uint8), np.zeros((height, width), np.float32)
 
     def _step(self, frame: Frame, mask: Mask, score: Score, learning_rate: float | None) -> None:
         smooth, luma, surround = _described(frame)
         pixels = (smooth.reshape(-1), luma.reshape(-1), surround.reshape(-1))
-        darkest = self.shadow_threshold if _is_colored(frame) else 1.0
+        numbers = self._numbers(frame, luma, learning_rate)
+        raw, which = np.empty(mask.shape, np.uint8), np.empty(mask.shape, np.uint8)
+        found, n_tiles = (raw.reshape(-1), score.reshape(-1), which.reshape(-1)), len(self._modes)
+        arguments = (self._modes, self._tolerance, *pixels, numbers)
+        run_strips(_classify, n_tiles, *arguments, *found, pixels_per_unit=_TILE)
+        unrest = self._watched(raw, learn=learning_rate != 0)
+        self._pardon(smooth, unrest, numbers[_THRESHOLD], raw, which)
+        clean = _cleaned(raw)
+        beside = cv2.dilate(clean, np.ones((_BESIDE, _BESIDE), np.uint8))
+        if learning_rate != 0:
+            state = cv2.max(clean, cv2.min(beside, 1))
+            marks = (raw.reshape(-1), state.reshape(-1), which.reshape(-1), self._frames_seen % 64)
+            run_strips(_learn, n_tiles, *arguments, *marks, pixels_per_unit=_TILE)
+        shaded = _majority(cv2.inRange(which, _SHADED, _DISPLACED - 1), 5)
+        np.copyto(mask, clean)
+        mask[(clean == 0) & (shaded != 0) & (beside != 0)] = SHADOW
+        finish = (score.reshape(-1), clean.reshape(-1))
+        run_strips(_finish, mask.size // _TILE + 1, *finish, pixels_per_unit=_TILE // 8)
+
+    def _numbers(self, frame: Frame, luma: Mask, learning_rate: float | None) -> npt.NDArray[np.float32]:
         history, rate = self.history, self.learning_rate
         if learning_rate:
             history, rate = max(2, round(1 / learning_rate)), learning_rate
-        patience = min(self.patience, history - 1)
-        numbers = [self.threshold, darkest, history, rate, patience, 0.1, 0.01, self.least_tolerance, 4.0]
-        vector = np.array(numbers, np.float32)
-        raw, which = np.empty(mask.shape, np.uint8), np.empty(mask.shape, np.uint8)
-        found = (raw.reshape(-1), score.reshape(-1), which.reshape(-1))
-        run_strips(
-            _classify, len(self._modes), self._modes, self._tolerance, *pixels, vector, *found, pixels_per_unit=_TILE
+        # What differs in a picture of little contrast, by night or in fog, differs by little.
+        contrast = float(luma[::4, ::4].std()) / _FULL_CONTRAST
+        threshold = self.threshold * min(1.0, max(contrast, _LEAST_CONTRAST))
+        darkest = self.shadow_threshold if _is_colored(frame) else 1.0
+        numbers = (threshold, darkest, history, rate, min(self.patience, history - 1), self.least_tolerance)
+        return np.array(numbers, np.float32)
+
+    def _watched(self, raw: Mask, *, learn: bool) -> npt.NDArray[np.float32]:
+        """How often each pixel has changed sides of late, with this frame's raw mask."""
+        unrest = cv2.addWeighted(
+            self._unrest, 1 - _UNREST_RATE, cv2.absdiff(raw, self._raw), _UNREST_RATE / 255, 0, dtype=cv2.CV_32F
         )
-        clean = _cleaned(raw)
-        beside = cv2.dilate(clean, np.ones((15, 15), np.uint8))
-        state = np.maximum(clean, np.minimum(beside, 1))
-        if learning_rate != 0:
-            marks = (raw.reshape(-1), state.reshape(-1), which.reshape(-1), self._frames_seen % 64)
-            arguments = (self._modes, self._tolerance, *pixels, vector, *marks)
-            run_strips(_learn, len(self._modes), *arguments, pixels_per_unit=_TILE)
-        np.divide(score, score + 1, out=score)
-        np.maximum(score, 0.5, out=score, where=clean != 0)
-        np.minimum(score, _BELOW_HALF, out=score, where=clean == 0)
-        shadow = _majority(np.where(which >= _SHADED, np.uint8(FOREGROUND), np.uint8(0)), 5)
-        mask[...] = np.where(clean != 0, clean, np.where(shadow & beside, np.uint8(SHADOW), np.uint8(BACKGROUND)))
+        if learn:
+            self._raw, self._unrest = raw.copy(), unrest
+        return unrest
+
+    def _pardon(self, smooth: Frame, unrest: npt.NDArray[np.float32], threshold: float, raw: Mask, which: Mask) -> None:
+        """Where the picture is restless, what looks like the background close by is background: water, leaves."""
+        restless = cv2.inRange(cv2.blur(unrest, (9, 9)), _RESTLESS, np.inf)
+        if not cv2.hasNonZero(cv2.bitwise_and(raw, restless)):
+            return
+        limits = self._tolerance.reshape(-1)[: raw.size].reshape(raw.shape) * np.float32(_PARDON * threshold)
+        shape = (*raw.shape, -1)
+        images = (smooth.reshape(shape), self.background().reshape(shape), restless, limits, raw, which)
+        run_strips(_reconsider, raw.shape[0], *images, pixels_per_unit=raw.shape[1])
 
     def _cells(self, pixels: Pixels) -> dict[str, Any]:
         tile, lane = np.divmod(pixels[0] * self._require_started()[1] + pixels[1], _TILE)
@@ -379,9 +459,6 @@ class Adaptive(BackgroundModel):
         first = self._modes[:, 0].reshape(-1, _ROWS, _TILE)[:, : 3 if len(shape) == 3 else 1]
         colors = first.transpose(0, 2, 1).reshape(-1, first.shape[1])[: shape[0] * shape[1]]
         return np.rint(colors).astype(np.uint8).reshape(shape)
-
-
-_BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0))
 
 
 def _described(frame: Frame) -> tuple[Frame, Mask, npt.NDArray[np.float32]]:
