@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionseg.background._bootstrap import emptied_frames, robust_picture, spread_frames
+from motionseg.background._parts import matching_arrays
 from motionseg.background._warp import check_transform, pixel_sources
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_frame, check_number, check_pixels
@@ -267,7 +268,8 @@ class BackgroundModel(Parametrized, ABC):
         """
         self._require_supported("restart")
         shape = self._require_started()
-        frame, pixels = check_frame(frame, shape), check_pixels(pixels, shape[:2], "pixels")
+        frame = check_frame(frame, shape)
+        pixels = check_pixels(pixels, (shape[0], shape[1]), "pixels")
         if pixels.any():
             self._copy_cells(self._newborn(frame, self._frames_seen), np.nonzero(pixels), np.nonzero(pixels))
 
@@ -391,18 +393,10 @@ class BackgroundModel(Parametrized, ABC):
             except ValueError as error:
                 raise StateError(f"the state's frame shape {shape} is impossible: {error}") from error
             fresh = self._newborn(first)  # says which shape and dtype each array must have
-        for name in self._arrays if shape else ():
-            array, born = state.get(name.lstrip("_")), getattr(fresh, name)
-            if array is None:
-                raise StateError(f"the state of {type(self).__name__} lacks the array {name.lstrip('_')!r}")
-            if array.dtype != born.dtype or array.shape != born.shape:
-                raise StateError(
-                    f"{type(self).__name__}: array {name.lstrip('_')!r} is {array.dtype} {array.shape}, "
-                    f"expected {born.dtype} {born.shape}"
-                )
-            setattr(fresh, name, np.array(array, order="C"))
+        names = self._arrays if shape else ()
+        found = matching_arrays(self, {name.lstrip("_"): getattr(fresh, name) for name in names}, state)
         self.reset()
-        vars(self).update({name: vars(fresh)[name] for name in self._arrays if shape})
+        vars(self).update({name: found[name.lstrip("_")] for name in names})
         self._shape, self._frames_seen = shape or None, frames_seen
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from motionseg.background._tiles import TILE, load, median_picture, n_planes, plane_cells
 from motionseg.background.base import BackgroundModel, Pixels
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_integer, check_number
@@ -17,32 +18,12 @@ from motionseg.core.types import FOREGROUND, Frame, Mask, Score
 
 __all__ = ["SampleConsensus"]
 
-# The frame is a row of tiles of _TILE pixels, and samples have shape (sample, tile x channel x _TILE): loops over a
-# tile compile to SIMD, and samples are read only until all its pixels have found their matches. Which sample is
+# The frame is a row of tiles of 64 pixels, and samples have shape (sample, tile x channel, pixel): loops over a tile
+# compile to SIMD, and samples are read only until all its pixels have found their matches. Which sample is
 # overwritten is drawn once a frame, so that neighbours write side by side in memory; which pixels overwrite theirs, and
 # with what, is drawn for each pixel. As a pixel's samples are interchangeable, that is no less random than the paper.
-_TILE = 64
-
-_T, _0, _1, _3, _9 = (np.uint64(n) for n in (_TILE, 0, 1, 3, 9))
+_T, _0, _1, _3, _9 = (np.uint64(n) for n in (TILE, 0, 1, 3, 9))
 _16_BITS, _32_BITS, _SCATTER = (np.uint64(n) for n in (1 << 16, 1 << 32, 0x2545F491))
-
-
-@kernel
-def _load(pixels, first, n, x):
-    """x (C x T, flat) <- n pixels from `first` on; lanes behind them are 0, as are their samples."""
-    n_channels = x.shape[0] // _TILE
-    part = pixels[first * n_channels : (first + n) * n_channels]
-    if n < _TILE:
-        for i in range(x.shape[0]):
-            x[i] = 0
-    if n_channels == 3:
-        for i in range(n):
-            x[i] = part[3 * i]
-            x[_TILE + i] = part[3 * i + 1]
-            x[2 * _TILE + i] = part[3 * i + 2]
-    else:
-        for i in range(n):
-            x[i] = part[i]
 
 
 @kernel
@@ -59,26 +40,26 @@ def _add(a, b):
 @kernel
 def _nearest(x, samples, t, limit, d, best):
     """best (k x T, flat) <- the smallest distances to samples; stops once all are within `limit`."""
-    last = best.shape[0] - _TILE
+    last = best.shape[0] - TILE
     for i in range(best.shape[0]):
         best[i] = 255
     for which in range(samples.shape[0]):
         sample = samples[which, t * x.shape[0] : (t + 1) * x.shape[0]]
-        if x.shape[0] == 3 * _TILE:
-            for i in range(_TILE):
-                both = _add(_difference(x[i], sample[i]), _difference(x[_TILE + i], sample[_TILE + i]))
-                d[i] = _add(both, _difference(x[2 * _TILE + i], sample[2 * _TILE + i]))
+        if x.shape[0] == 3 * TILE:
+            for i in range(TILE):
+                both = _add(_difference(x[i], sample[i]), _difference(x[TILE + i], sample[TILE + i]))
+                d[i] = _add(both, _difference(x[2 * TILE + i], sample[2 * TILE + i]))
         else:
-            for i in range(_TILE):
+            for i in range(TILE):
                 d[i] = _difference(x[i], sample[i])
-        for rank in range(0, last, _TILE):
-            near = best[rank : rank + _TILE]
-            for i in range(_TILE):
+        for rank in range(0, last, TILE):
+            near = best[rank : rank + TILE]
+            for i in range(TILE):
                 held, new = near[i], d[i]
                 near[i] = min(held, new)
                 d[i] = max(held, new)
         near, worst = best[last:], np.uint8(0)
-        for i in range(_TILE):
+        for i in range(TILE):
             smaller = min(near[i], d[i])
             near[i] = smaller
             worst = max(worst, smaller)
@@ -89,14 +70,14 @@ def _nearest(x, samples, t, limit, d, best):
 @kernel
 def _classify(start, stop, samples, pixels, mask, score, k, limit):
     """Tiles start .. stop: `pixels` into `mask` and `score` (all flat)."""
-    x = np.empty(pixels.shape[0] // mask.shape[0] * _TILE, np.uint8)
-    d, best = np.empty(_TILE, np.uint8), np.empty(k * _TILE, np.uint8)
-    farthest, least = best[(k - 1) * _TILE :], np.float32(limit + 1)
+    x = np.empty(pixels.shape[0] // mask.shape[0] * TILE, np.uint8)
+    d, best = np.empty(TILE, np.uint8), np.empty(k * TILE, np.uint8)
+    farthest, least = best[(k - 1) * TILE :], np.float32(limit + 1)
     for t in range(start, stop):
-        first = t * _TILE
-        n = min(_TILE, mask.shape[0] - first)
+        first = t * TILE
+        n = min(TILE, mask.shape[0] - first)
         decision, scores = mask[first : first + n], score[first : first + n]
-        _load(pixels, first, n, x)
+        load(pixels, first, n, x)
         _nearest(x, samples, t, limit, d, best)
         for i in range(n):
             value = np.float32(farthest[i])
@@ -141,23 +122,6 @@ def _learn(start, stop, sample, other, frame, mask, every, key):
             near_y, near_x = y + place // _3 - _1, x + place % _3 - _1
             if x < width and near_y < height and near_x < width and mask[near_y, near_x] == 0:
                 _remember(other, y * width + x, frame, near_y, near_x)
-
-
-@kernel
-def _medians(start, stop, samples, picture):
-    """Tiles start .. stop: `picture` (flat, like a sample) <- the median of the samples, by a sorting network."""
-    n_samples = samples.shape[0]
-    values = np.empty((n_samples, _TILE), np.uint8)
-    for t in range(start, stop):
-        values[:] = samples[:, t * _TILE : (t + 1) * _TILE]
-        for turn in range(n_samples):
-            for which in range(turn % 2, n_samples - 1, 2):
-                one, two = values[which], values[which + 1]
-                for i in range(_TILE):
-                    a, b = one[i], two[i]
-                    one[i] = min(a, b)
-                    two[i] = max(a, b)
-        picture[t * _TILE : (t + 1) * _TILE] = values[(n_samples - 1) // 2]
 
 
 class SampleConsensus(BackgroundModel):
@@ -241,9 +205,7 @@ class SampleConsensus(BackgroundModel):
         self.seed = check_integer("seed", seed, 0)
 
     def _start(self, frame: Frame) -> None:
-        n_pixels, n_channels = frame.shape[0] * frame.shape[1], 1 if frame.ndim == 2 else 3
-        n_tiles = -(-n_pixels // _TILE)
-        self._samples = np.zeros((self.n_samples, n_tiles * n_channels * _TILE), np.uint8)
+        self._samples = np.zeros((self.n_samples, n_planes(frame.shape), TILE), np.uint8)
         everywhere = np.zeros(frame.shape[:2], np.uint8)
         for slot in range(self.n_samples):
             self._overwrite(frame, everywhere, 1, slot, slot, self._random(f"birth {slot}")[0])
@@ -253,16 +215,18 @@ class SampleConsensus(BackgroundModel):
         return np.frombuffer(hashlib.blake2b(f"{self.seed} {what}".encode(), digest_size=12).digest(), "<u4")
 
     def _overwrite(self, frame: Frame, mask: Mask, every: int, own: int, other: int, key: np.uint32) -> None:
-        arrays = (self._samples[own], self._samples[other], frame.reshape(*mask.shape, -1), mask)
+        flat = self._samples.reshape(self.n_samples, -1)
+        arrays = (flat[own], flat[other], frame.reshape(*mask.shape, -1), mask)
         run_strips(_learn, len(mask), *arrays, every, key, pixels_per_unit=mask.shape[1])
 
     def _step(self, frame: Frame, mask: Mask, score: Score, learning_rate: float | None) -> None:
         if self._frames_seen == 0:  # the first frame is all the model knows: nothing in it is foreground
             score[:] = 0
             return
-        arrays = (self._samples, frame.reshape(-1), mask.reshape(-1), score.reshape(-1))
+        flat = self._samples.reshape(self.n_samples, -1)
+        arrays = (flat, frame.reshape(-1), mask.reshape(-1), score.reshape(-1))
         limit = np.uint8(min(self.radius * (1 if frame.ndim == 2 else 4.5), 254))
-        run_strips(_classify, -(-mask.size // _TILE), *arrays, self.k, limit, pixels_per_unit=_TILE)
+        run_strips(_classify, -(-mask.size // TILE), *arrays, self.k, limit, pixels_per_unit=TILE)
         if learning_rate == 0:
             return
         overwritten = 1 / self.subsampling if learning_rate is None else learning_rate * self.n_samples
@@ -273,16 +237,7 @@ class SampleConsensus(BackgroundModel):
 
     def background(self) -> Frame:
         """The learned picture of the empty scene: the median of the samples, channel by channel."""
-        shape = self._require_started()
-        picture = np.empty(self._samples.shape[1], np.uint8)
-        run_strips(_medians, picture.size // _TILE, self._samples, picture, pixels_per_unit=2 * _TILE)
-        n_pixels, n_channels = shape[0] * shape[1], 1 if len(shape) == 2 else 3
-        flat = picture.reshape(-1, n_channels, _TILE).transpose(0, 2, 1).reshape(-1, n_channels)
-        return flat[:n_pixels].reshape(shape)
+        return median_picture(self._samples, self._require_started())
 
     def _cells(self, pixels: Pixels) -> dict[str, tuple[Any, ...]]:
-        shape = self._require_started()
-        tile, lane = np.divmod(np.ravel_multi_index(pixels, shape[:2]), _TILE)
-        n_channels = 1 if len(shape) == 2 else 3
-        first = tile * n_channels * _TILE + lane
-        return {"_samples": (slice(None), first[:, None] + np.arange(n_channels) * _TILE)}
+        return {"_samples": (slice(None), *plane_cells(pixels, self._require_started()))}
