@@ -2,4 +2,10 @@
 
 from motionseg.core.catalog import attach_room
 
-__getattr__, __dir__ = attach_room(__name__, {"from_cv2": "_cv2", "background_picture": "_bootstrap"})
+_EXTRA = {
+    "Guarded": "_guarded",
+    "background_picture": "_bootstrap",
+    "from_cv2": "_cv2",
+    "label_shadows": "_shadows",
+}
+__getattr__, __dir__ = attach_room(__name__, _EXTRA)

@@ -21,6 +21,7 @@ from motionseg.core.types import FOREGROUND, SHADOW, Frame
 from motionseg.testing._common import check_parameters, raises, require, same_arrays
 from motionseg.testing._films import SHAPE, block, can, play, require_same, scene
 from motionseg.testing._fresh_starts import check_bootstrap, check_restart, check_warp
+from motionseg.testing._guarded_models import check_ghosts, check_light, check_shadows
 
 __all__ = ["BACKGROUND_CHECKS", "check_background_model"]
 
@@ -366,5 +367,8 @@ BACKGROUND_CHECKS: tuple[Callable[[BackgroundModel], None], ...] = (
     check_restart,
     check_warp,
     check_bootstrap,
+    check_light,
+    check_ghosts,
+    check_shadows,
 )
 """The promises of background models, in the order in which they are best mended."""
