@@ -21,7 +21,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["motionseg", "motionseg.*"]),
-    package_data={"motionseg": ["py.typed", "*.pyi", "apps/report/*.jinja"]},
+    package_data={"motionseg": ["py.typed", "*.pyi", "apps/report/*.jinja", "apps/measured.json"]},
     install_requires=[
         "numpy>=1.26",
         "scipy>=1.11",

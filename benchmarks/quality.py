@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import struct
 import subprocess
 import sys
@@ -24,12 +25,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _shared import write_rows
+from _shared import machine, write_rows
 
 from motionseg import Segmentation
 from motionseg.datasets import SBI2015, CDnet, Dataset, ResultWriter, Sequence
 
-OURS = "gaussian_mixture,knn,sigma_delta,temporal_median,running_average,frame_difference,auto"
+OURS = (
+    "auto,adaptive,subsense,lobster,pawcs,pbas,sample_consensus,gsoc,kernel_density,self_organizing,codebook,"
+    "gaussian_mixture,knn,count_stability,two_rate,consensus,eigenbackground,flux,running_gaussian,sigma_delta,"
+    "temporal_median,running_average,frame_difference"
+)
+OFFLINE = "auto,adaptive,subsense,gaussian_mixture,temporal_median"
 OPENCV = "opencv_mog2,opencv_knn,opencv_cnt,opencv_gsoc,opencv_lsbp,opencv_mog,opencv_gmg"
 BGSLIBRARY = (
     *("SuBSENSE", "PAWCS", "LOBSTER", "PixelBasedAdaptiveSegmenter", "ViBe", "KDE", "CodeBook", "LBAdaptiveSOM"),
@@ -48,11 +54,19 @@ class Part:
     peers: str = OPENCV
     sequences: str | None = None
     bgslibrary: tuple[str, ...] = ()
+    offline: bool = False
+    """Models know the whole clip before they say anything."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.key}-offline" if self.offline else self.key
 
 
 FULL = (
     Part("cdnet", "CDnet2014", bgslibrary=BGSLIBRARY),
     Part("sbi2015", "SBI2015", bgslibrary=BGSLIBRARY),
+    Part("cdnet", "CDnet2014", OFFLINE, "", offline=True),
+    Part("sbi2015", "SBI2015", OFFLINE, "", offline=True),
     Part("synthetic", ""),
     Part("davis2016", "DAVIS", methods="gaussian_mixture,auto", peers="opencv_mog2"),
     Part("davis2017", "DAVIS2017", methods="auto", peers=""),
@@ -60,7 +74,7 @@ FULL = (
     Part("mot", "MOT", methods="kalman_iou", peers=""),
     Part("flow", "flow", methods="opencv_dis,opencv_farneback", peers=""),
 )
-_FEW = "gaussian_mixture,knn,sigma_delta,frame_difference,auto"
+_FEW = "auto,adaptive,gaussian_mixture,knn,sigma_delta,frame_difference"
 _FIRSTS = "baseline_1,shadow_1,illumination_1,light_switch_1,jitter_1,waving_1,camouflage_1,stop_and_go_1,noise_1"
 SMALL = (
     Part("cdnet", "CDnet2014", _FEW, "opencv_mog2,opencv_knn,opencv_cnt", bgslibrary=("SuBSENSE", "ViBe")),
@@ -186,8 +200,8 @@ def measure(args: argparse.Namespace) -> Iterator[Path]:
         methods = ",".join(text for text in (part.methods, part.peers if args.peers else "") if text)
         place = [str(root)] if root else []
         chosen = ["--sequences", part.sequences] if part.sequences else []
-        print(f"== {part.key}: {methods}", file=sys.stderr, flush=True)
-        folder = args.out / part.key
+        print(f"== {part.name}: {methods}", file=sys.stderr, flush=True)
+        folder = args.out / part.name
         words = [
             part.key,
             *place,
@@ -196,6 +210,7 @@ def measure(args: argparse.Namespace) -> Iterator[Path]:
             "--methods",
             methods,
             *chosen,
+            *(["--offline"] if part.offline else []),
             "--jobs",
             str(args.jobs),
             "--resume",
@@ -209,6 +224,21 @@ def measure(args: argparse.Namespace) -> Iterator[Path]:
                 yield scored
 
 
+def write_measured(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write what `motionseg models` shows: each method's mean F on CDnet's and SBI2015's sequences, and its speed."""
+    judged = [r for r in rows if r["dataset"] in ("cdnet", "sbi2015") and not (r["offline"] or r["error"])]
+    models = {}
+    for name in sorted({row["method"] for row in judged if not row["method"].startswith("pybgs_")}):
+        own = [row for row in judged if row["method"] == name]
+        models[name] = {"F": round(statistics.mean(row["F"] for row in own), 4)}
+        if speeds := [row["fps"] for row in own if row["dataset"] == "cdnet"]:
+            models[name]["fps"] = round(statistics.mean(speeds), 1)
+    sequences = sorted({row["sequence"] for row in judged})
+    text = f"mean F of {', '.join(sequences)}; frames/s at 320x240"
+    facts = {"what": text, "date": time.strftime("%Y-%m-%d"), "processor": machine()["processor"], "models": models}
+    path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Measure the preset, collect the tables in --json, make the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -220,6 +250,7 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="add OpenCV's and bgslibrary's models")
     parser.add_argument("--peer-python", help="a Python in which `import pybgs` works")
     parser.add_argument("--json", type=Path, help="file for all rows and means")
+    parser.add_argument("--measured", type=Path, help="file for what `motionseg models` shows (apps/measured.json)")
     args = parser.parse_args()
     if args.data is None:
         parser.error("give --data, or set MOTIONSEG_DATA")
@@ -227,11 +258,14 @@ def main() -> None:
     began, folders = time.monotonic(), list(measure(args))
     run_motionseg("report", *map(str, folders), "-o", str(args.out))
     print(f"{(time.monotonic() - began) / 60:.1f} minutes; the report is {args.out / 'report.html'}", file=sys.stderr)
+    tables = [json.loads((folder / "summary.json").read_text(encoding="utf-8")) for folder in folders]
+    rows = [{**row, "offline": table.get("offline", False)} for table in tables for row in table["rows"]]
     if args.json:
-        tables = [json.loads((folder / "summary.json").read_text(encoding="utf-8")) for folder in folders]
-        rows = [row for table in tables for row in table["rows"]]
-        means = [{"dataset": table["dataset"], "means": table["means"]} for table in tables]
+        facts = ("dataset", "offline", "means")
+        means = [{name: table.get(name, False) for name in facts} for table in tables]
         write_rows(args.json, rows, means=means)
+    if args.measured:
+        write_measured(args.measured, rows)
 
 
 if __name__ == "__main__":

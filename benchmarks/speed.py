@@ -25,7 +25,8 @@ import numpy as np
 from _shared import Row, in_turns, missing, say, timed, write_rows
 
 import motionseg
-from motionseg.background import KNN, FrameDifference, GaussianMixture, SigmaDelta
+from motionseg.background import KNN, FrameDifference, GaussianMixture, Guarded
+from motionseg.core import catalog
 
 Frames = list[np.ndarray]
 KINDS = ("quiet", "busy", "swaying")
@@ -149,11 +150,11 @@ class _Peer:
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self._process = subprocess.Popen(command, cwd=self._folder.name, text=True, **pipes)
 
-    def seconds(self) -> float:
-        """One pass over the frames."""
+    def seconds(self, n: int) -> float:
+        """One pass over the first `n` frames."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write("go\n")
+        self._process.stdin.write(f"{n}\n")
         self._process.stdin.flush()
         for line in self._process.stdout:
             if line.startswith("seconds "):
@@ -167,32 +168,108 @@ class _Peer:
         self._folder.cleanup()
 
 
-def sigma_delta(args: argparse.Namespace) -> Iterable[Row]:
-    """SigmaDelta against pybgs.SigmaDelta, both on the three channels, one thread."""
+BGSLIBRARY = {
+    "sigma_delta": "SigmaDelta",
+    "sample_consensus": "ViBe",
+    "pbas": "PixelBasedAdaptiveSegmenter",
+    "lobster": "LOBSTER",
+    "subsense": "SuBSENSE",
+    "pawcs": "PAWCS",
+    "codebook": "CodeBook",
+    "kernel_density": "KDE",
+    "self_organizing": "LBAdaptiveSOM",
+}
+_LONGEST_ROUND = 2.0  # seconds: a slow peer gets fewer frames
+
+
+def bgslibrary(args: argparse.Namespace) -> Iterable[Row]:
+    """Our models against bgslibrary's, which have one thread and a process of their own; three channels."""
     if not args.peer_python:
-        return missing("sigma_delta", "--peer-python")
-    return _sigma_delta(args)
+        return missing("bgslibrary", "--peer-python")
+    return _bgslibrary(args)
 
 
-def _sigma_delta(args: argparse.Namespace) -> Iterable[Row]:
+def _bgslibrary(args: argparse.Namespace) -> Iterable[Row]:
     for width, height in sizes_of(args.sizes):
-        for kind in ("quiet", "busy"):
-            frames = footage(kind, width, height, args.frames)
-            peer = _Peer(args.peer_python, "SigmaDelta", frames)
-            for n in args.threads:
+        for kind in ("real",) if args.data else ("quiet", "busy"):
+            frames = real_footage(args.data, width, height, args.frames) if args.data else None
+            frames = frames or footage(kind, width, height, args.frames)
+            for name, algorithm in BGSLIBRARY.items():
+                if args.models and name not in args.models:
+                    continue
+                peer, facts = _Peer(args.peer_python, algorithm, frames), {"size": f"{width}x{height}", "footage": kind}
+                for row in _beside(catalog.find("background", name), peer, frames, args):
+                    yield say({"what": f"{name} / pybgs {algorithm}", **facts, **row})
+                peer.close()
+
+
+def _beside(model: type[Any], peer: _Peer, frames: Frames, args: argparse.Namespace) -> Iterable[Row]:
+    """A row for each number of threads of ours; both sides have seen the frames before they are timed."""
+    peer.seconds(2)
+    n = max(2, min(len(frames), int(_LONGEST_ROUND / peer.seconds(2) * 2)))
+    peer.seconds(n)
+    models = {threads: model() for threads in args.threads}
+    times: dict[Any, list[float]] = {"peer": [], **{threads: [] for threads in models}}
+    for i in range(args.rounds + 2):
+        for threads, ours in models.items():
+            set_threads(threads)
+            seconds = timed(through(ours, frames[:n]))
+            times[threads] += [seconds] if i > 1 else []
+        seconds = peer.seconds(n)
+        times["peer"] += [seconds] if i > 1 else []
+    theirs = 1e3 * statistics.median(times["peer"]) / n
+    for threads in models:
+        mine = 1e3 * statistics.median(times[threads]) / n
+        yield {"threads": threads, "ours_ms": mine, "theirs_ms": theirs, "ratio": theirs / mine}
+
+
+def real_footage(data: str, width: int, height: int, n: int) -> Frames:
+    """`n` frames of CDnet highway in that size, with a camera's noise (a standard deviation of 2 levels)."""
+    rng, frames = np.random.default_rng(0), []
+    with motionseg.open_video(Path(data) / "CDnet2014/dataset/baseline/highway/input", start=40) as video:
+        for _, _, frame in video:
+            large = cv2.resize(frame, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+            noisy = large + 2 * rng.standard_normal(large.shape, np.float32)
+            frames.append(noisy.clip(0, 255).astype(np.uint8))
+            if len(frames) == n:
+                return frames
+    return frames
+
+
+def contrib(args: argparse.Namespace) -> Iterable[Row]:
+    """CountStability and GSOC against cv2.bgsegm's, as many threads on both sides."""
+    pairs = {
+        "count_stability": ("CNT", cv2.bgsegm.createBackgroundSubtractorCNT),
+        "gsoc": ("GSOC", cv2.bgsegm.createBackgroundSubtractorGSOC),
+    }
+    for width, height in sizes_of(args.sizes):
+        frames = real_footage(args.data, width, height, args.frames) if args.data else None
+        facts = {"size": f"{width}x{height}", "footage": "real" if frames else "busy"}
+        frames = frames or footage("busy", width, height, args.frames)
+        for name, (theirs, create) in pairs.items():
+            for n in args.threads if not args.models or name in args.models else ():
                 set_threads(n)
-                ours = through(SigmaDelta(), frames)
-                a, b = [], []
-                for i in range(args.rounds + 1):
-                    mine, other = timed(ours), peer.seconds()
-                    if i:  # the first is for warming up
-                        a.append(mine)
-                        b.append(other)
-                mine, other = (1e3 * statistics.median(x) / len(frames) for x in (a, b))
-                facts = {"size": f"{width}x{height}", "footage": kind, "threads": n}
-                row = {"what": "sigma_delta / pybgs SigmaDelta", **facts}
-                yield say({**row, "ours_ms": mine, "theirs_ms": other, "ratio": other / mine})
-            peer.close()
+                ours, what = catalog.find("background", name)(), f"{name} / cv2 {theirs}"
+                yield compare(what, ours, create(), frames, args.rounds, **facts, threads=n)
+
+
+def alone(args: argparse.Namespace) -> Iterable[Row]:
+    """Every model of ours by itself, milliseconds a frame."""
+    for width, height in sizes_of(args.sizes):
+        frames = real_footage(args.data, width, height, args.frames) if args.data else None
+        facts = {"size": f"{width}x{height}", "footage": "real" if frames else "busy"}
+        frames = frames or footage("busy", width, height, args.frames)
+        for name in catalog.names("background"):
+            if name.startswith("opencv_") or (args.models and name not in args.models):
+                continue
+            model: Any = catalog.find("background", name)()
+            both = {name: model, f"{name}+guard": Guarded(model)} if name == "adaptive" else {name: model}
+            for words, n in ((words, n) for words in both for n in args.threads):
+                set_threads(n)
+                run = through(both[words].clone(), frames)
+                seconds = [timed(run) for _ in range(args.rounds + 1)][1:]
+                mine = 1e3 * statistics.median(seconds) / len(frames)
+                yield say({"what": words, **facts, "threads": n, "ours_ms": mine, "fps": 1e3 / mine})
 
 
 def equality(args: argparse.Namespace) -> Iterable[Row]:
@@ -283,7 +360,7 @@ def start(args: argparse.Namespace) -> Iterable[Row]:
 
 
 FIGURES: dict[str, Callable[[argparse.Namespace], Iterable[Row]]] = {
-    f.__name__: f for f in (start, equality, mixture, knn, frame_difference, sigma_delta, loop)
+    f.__name__: f for f in (start, equality, mixture, knn, frame_difference, bgslibrary, contrib, alone, loop)
 }
 
 
@@ -295,6 +372,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", default="1,2", type=lambda text: [int(n) for n in text.split(",")])
     parser.add_argument("--frames", type=int, default=40, help="frames of a round")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--models", type=lambda text: text.split(","), help="only these (bgslibrary, contrib, alone)")
     parser.add_argument("--data", default=os.environ.get("MOTIONSEG_DATA"), help="folder of the real sequences")
     parser.add_argument("--peer-python", help="a Python in which `import pybgs` works")
     parser.add_argument("--out", type=Path, help="JSON file for the rows")

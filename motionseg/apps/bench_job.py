@@ -50,6 +50,7 @@ def bench_to_folder(
     settings: dict[str, Any] | None = None,
     jobs: int = 1,
     save_masks: bool = False,
+    offline: bool = False,
     overwrite: bool = False,
     resume: bool = False,
     on_start: Callable[[int], None] = lambda frames: None,
@@ -73,6 +74,8 @@ def bench_to_folder(
         ``method.parameter``: value.
     jobs : int, at least 1
         Processes at a time. Each gets its share of the threads.
+    offline : bool
+        Background models learn the empty scene from the whole sequence first.
     resume : bool
         Keep the records that are in `folder` and have no error; run only what is missing.
     on_start, on_frames : callable
@@ -92,12 +95,27 @@ def bench_to_folder(
         raise ParameterError("no method is named")
     dataset = build_dataset(key, root)
     by_method = _settings_of(methods, settings or {})
-    parameters = {name: method_parameters(build_method(dataset.task, name, by_method[name])) for name in methods}
+    built = {name: build_method(dataset.task, name, by_method[name]) for name in methods}
+    if offline and dataset.task in ("boxes", "flow"):
+        raise ParameterError(f"{key} has no background to learn: there is nothing to do offline")
+    parameters = {name: method_parameters(method, offline=offline) for name, method in built.items()}
     chosen = choose_sequences(dataset, sequences)
     prepare_folder(folder, overwrite=overwrite, resume=resume)
     threads = max(1, get_num_threads() // jobs)
     plan = [
-        Job(key, dataset.task, root, s.category, s.name, name, by_method[name], str(folder), threads, save_masks)
+        Job(
+            key,
+            dataset.task,
+            root,
+            s.category,
+            s.name,
+            name,
+            by_method[name],
+            str(folder),
+            threads,
+            save_masks,
+            offline,
+        )
         for s in chosen
         for name in methods
     ]
@@ -109,7 +127,8 @@ def bench_to_folder(
     found = (read_record(folder, job.method, job.full_name) for job in plan)
     records = [record for record in found if record is not None]
     complete = len(records) == len(plan) and not stop.asked
-    summary = {"dataset": key, "task": dataset.task, "complete": complete, **tabulate(records), "machine": machine()}
+    summary = {"dataset": key, "task": dataset.task, "complete": complete, "offline": offline, **tabulate(records)}
+    summary["machine"] = machine()
     write_json(folder / "summary.json", summary)
     return summary
 

@@ -36,6 +36,7 @@ class Job:
     folder: str
     threads: int
     save_masks: bool
+    offline: bool = False
 
     @property
     def full_name(self) -> str:
@@ -63,7 +64,7 @@ def _measure(job: Job, on_result: Callable[[int, Any], None]) -> None:
     dataset = build_dataset(job.dataset, job.root)
     sequence = dataset[job.full_name]
     method = build_method(job.task, job.method, job.settings)
-    run = Run(sequence, method, task=job.task)
+    run = Run(sequence, method, task=job.task, offline=job.offline)
     with ExitStack() as stack:
         listeners = [on_result]
         if job.save_masks:
@@ -75,7 +76,7 @@ def _measure(job: Job, on_result: Callable[[int, Any], None]) -> None:
     record = make_record(
         **_names(job),
         evaluation=evaluation,
-        parameters=method_parameters(method),
+        parameters=method_parameters(method, offline=job.offline),
         frames=run.frames,
         seconds=run.seconds,
         fps=run.fps,

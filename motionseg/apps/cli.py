@@ -57,16 +57,19 @@ def _common(
 def segment(
     source: Annotated[str, typer.Argument(help="Video file, image folder, 'glob*.png', URL or webcam number.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results.")],
-    model: Annotated[str, typer.Option(help="Background model; 'motionseg models' lists them.")] = "gaussian_mixture",
+    model: Annotated[str, typer.Option(help="Model of 'motionseg models', or NAME+guard.")] = "adaptive+guard",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Parameter of the model, cleaner.*, linker.*, or min_area."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Of the model; guard.*, cleaner.*, linker.*; min_area."),
     ] = None,
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write overlay.mp4.")] = False,
     masks: Annotated[Masks, typer.Option(help="masks/%06d.png, lossless masks.mkv, or none.")] = Masks.png,
     start: Annotated[float | None, typer.Option(metavar="S", help="Begin at this second.")] = None,
     end: Annotated[float | None, typer.Option(metavar="S", help="End at this second.")] = None,
     resize: Annotated[int | None, typer.Option(metavar="W", help="Resize frames to this width first.")] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Learn the background from the whole source first.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the results in a DIR that is not empty.")
     ] = False,
@@ -91,8 +94,10 @@ def segment(
                 start=start,
                 end=end,
                 width=resize,
+                offline=offline,
                 overwrite=overwrite,
                 resume=resume,
+                on_learned=progress.advance_to,
                 on_open=lambda video: progress.expect(_expected_frames(video, start, end)),
                 on_frame=lambda done, _: progress.advance_to(done),
             )
@@ -137,19 +142,21 @@ def demo(
 
 @app.command()
 def models(json_: Json = False) -> None:
-    """List every model: its paper, how fast it is, what it is good at."""
+    """List every model: how fast and how right it was when last measured, what it is good at, its paper."""
     from motionseg.core import catalog
     from motionseg.core.params import signature_defaults
 
+    measured = json.loads(Path(__file__).with_name("measured.json").read_text(encoding="utf-8"))
     rows = []
     for room in ("background", "flow", "track"):
         for name in catalog.names(room):
             cls = catalog.find(room, name)
-            rows.append({"room": room, "name": name, **vars(cls.info), "parameters": signature_defaults(cls)})
+            row = {"room": room, "name": name, **vars(cls.info), "parameters": signature_defaults(cls)}
+            rows.append({**row, **measured["models"].get(name, {})})
     if json_:
-        print(json.dumps({"models": rows}))
+        print(json.dumps({"models": rows, "measured": {k: v for k, v in measured.items() if k != "models"}}))
         return
-    table = Table("model", "speed", "good at", "paper")
+    table = Table("model", "speed", "F", "frames/s", "good at", "paper")
     room = rows[0]["room"]
     for row in rows:
         if row["room"] != room:
@@ -157,9 +164,15 @@ def models(json_: Json = False) -> None:
             room = row["room"]
         good_at = row["good_at"] + (f" [{row['notice']}]" if row["notice"] else "")
         table.add_row(
-            Text(row["name"], no_wrap=True), Text(row["speed"], no_wrap=True), Text(good_at), Text(row["paper"])
+            Text(row["name"], no_wrap=True),
+            Text(row["speed"], no_wrap=True),
+            f"{row['F']:.3f}" if "F" in row else "",
+            f"{row['fps']:.0f}" if "fps" in row else "",
+            Text(good_at),
+            Text(row["paper"]),
         )
     console().print(table)
+    print(f"F and frames/s: {measured['what']} ({measured['date']}, {measured['processor']})")
 
 
 @app.command()

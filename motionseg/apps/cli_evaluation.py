@@ -48,7 +48,8 @@ def bench(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results.")],
     methods: Annotated[
-        str, typer.Option(metavar="A,B", help="Models of 'motionseg models', auto, or your own module:Class.")
+        str,
+        typer.Option(metavar="A,B", help="Models of 'motionseg models', NAME+guard, auto, your own module:Class."),
     ] = "auto",
     sequences: Sequences = None,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes at a time.")] = 1,
@@ -58,6 +59,9 @@ def bench(
     save_masks: Annotated[bool, typer.Option("--save-masks", help="Keep the results as the benchmark takes them.")] = (
         False
     ),
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Learn each background from the whole sequence first.")
+    ] = False,
     overwrite: Overwrite = False,
     resume: Annotated[bool, typer.Option("--resume", help="Run only what is missing in DIR.")] = False,
     json_: Json = False,
@@ -76,6 +80,7 @@ def bench(
             settings=parse_settings(settings or []),
             jobs=jobs,
             save_masks=save_masks,
+            offline=offline,
             overwrite=overwrite,
             resume=resume,
             on_start=progress.expect,

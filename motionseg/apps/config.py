@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from motionseg.background import Guarded
 from motionseg.background.base import BackgroundModel
 from motionseg.core import catalog
 from motionseg.core.errors import ParameterError
@@ -19,16 +20,21 @@ from motionseg.regions.clean import MaskCleaner
 from motionseg.track.base import Linker
 
 __all__ = [
+    "DEFAULT_MODEL",
     "build_dataset",
     "build_method",
     "build_segmenter",
     "method_parameters",
+    "model_name",
     "parse_settings",
     "segmenter_parameters",
 ]
 
 Method = BackgroundModel | FlowEstimator | Linker | MotionSegmenter
 
+DEFAULT_MODEL = "adaptive+guard"
+"""What `motionseg segment` takes: as ``MotionSegmenter()``."""
+_GUARD = "+guard"
 _ROOMS = {"boxes": "track", "flow": "flow"}  # of the methods for a task; for all others: background
 _WORDS = {"true": True, "false": False, "none": None}
 
@@ -70,29 +76,30 @@ def _value(text: str) -> Any:
     return text
 
 
-def build_segmenter(model: str = "gaussian_mixture", settings: dict[str, Any] | None = None) -> MotionSegmenter:
+def build_segmenter(model: str = DEFAULT_MODEL, settings: dict[str, Any] | None = None) -> MotionSegmenter:
     """A segmenter with the background model of that name, and settings for it and its fellows.
 
     Parameters
     ----------
     model : str
-        A name that ``motionseg models`` lists.
+        A name that ``motionseg models`` lists, or that with ``+guard`` (:class:`~motionseg.background.Guarded`).
     settings : dict, optional
-        Parameters of the model; of the other parts as ``cleaner.gap``, ``linker.max_gap``; and ``min_area``.
+        Parameters of the model; of the other parts as ``guard.ghosts``, ``cleaner.gap``, ``linker.max_gap``; and
+        ``min_area``.
 
     Raises
     ------
     ParameterError
         There is no such model or parameter, or a value is out of range.
     """
-    parts: dict[str, dict[str, Any]] = {"": {}, "cleaner": {}, "linker": {}}
+    parts: dict[str, dict[str, Any]] = {"": {}, "guard": {}, "cleaner": {}, "linker": {}}
     for key, value in (settings or {}).items():
         part, _, name = key.rpartition(".")
         if part not in parts:
-            raise ParameterError(f"no part is called {part!r}: settings are of the model, of cleaner. or of linker.")
+            raise ParameterError(f"no part is called {part!r}: settings are of the model, guard., cleaner. or linker.")
         parts[part][name] = value
     min_area = parts[""].pop("min_area", None)
-    background = _build(catalog.find("background", model), parts[""], model)
+    background = _background(model, parts[""], parts["guard"])
     linker = _build(catalog.find("track", "kalman_iou"), parts["linker"], "linker")
     cleaner = _build(MaskCleaner, parts["cleaner"], "cleaner")
     return MotionSegmenter(background=background, cleaner=cleaner, linker=linker, min_area=min_area)
@@ -124,21 +131,40 @@ def build_method(task: str, name: str, settings: dict[str, Any] | None = None) -
     name : str
         A name that ``motionseg models`` lists; ``auto``: the whole pipeline as ``motionseg segment`` runs it; or
         ``module:Class``, a model of the user's own, looked for beside the installed packages in the present folder.
+        A background model with ``+guard`` is guarded.
     settings : dict, optional
-        Its parameters; for ``auto`` those of :func:`build_segmenter`.
+        Its parameters, and ``guard.ghosts`` and the like; for ``auto`` those of :func:`build_segmenter`.
 
     Raises
     ------
     ParameterError
         There is no such method or parameter for this task, or a value is out of range.
     """
-    if "+" in name:
-        raise ParameterError(f"this version has no refiner, so {name!r} cannot run")
-    room = _ROOMS.get(task, "background")
+    room, settings = _ROOMS.get(task, "background"), settings or {}
     if name == "auto" and room == "background":
         return build_segmenter(settings=settings)
-    cls = _imported(name) if ":" in name else catalog.find(room, name)
-    return _build(cls, settings or {}, name)
+    if room == "background":
+        guard = {key.removeprefix("guard."): value for key, value in settings.items() if key.startswith("guard.")}
+        return _background(name, {k: v for k, v in settings.items() if not k.startswith("guard.")}, guard)
+    return _build(_class(room, name), settings, name)
+
+
+def _background(name: str, settings: dict[str, Any], guard: dict[str, Any]) -> Any:
+    """The background model `name`, guarded where the name says so."""
+    plain = name.removesuffix(_GUARD)
+    if "+" in plain:
+        raise ParameterError(f"only {_GUARD} can follow the name of a model in this version, not {name!r}")
+    if guard and plain == name:
+        raise ParameterError(f"{name} has no guard to set: name it {name}{_GUARD}")
+    model = _build(_class("background", plain), settings, plain)
+    if plain == name or not isinstance(model, BackgroundModel):
+        return model
+    known = {key: value for key, value in signature_defaults(Guarded).items() if key != "model"}
+    return Guarded(model, **_checked(guard, known, "guard"))
+
+
+def _class(room: str, name: str) -> type[Any]:
+    return _imported(name) if ":" in name else catalog.find(room, name)
 
 
 def _imported(name: str) -> type[Any]:
@@ -154,23 +180,44 @@ def _imported(name: str) -> type[Any]:
     return cls
 
 
-def method_parameters(method: Method) -> dict[str, Any]:
-    """Every parameter of a method under the key that sets it."""
-    return segmenter_parameters(method) if isinstance(method, MotionSegmenter) else method.params()
+def method_parameters(method: Method, *, offline: bool = False) -> dict[str, Any]:
+    """Every parameter of a method under the key that sets it, and whether it learned the whole clip first."""
+    whole = {"offline": True} if offline else {}
+    if isinstance(method, MotionSegmenter):
+        return segmenter_parameters(method) | whole
+    return _parameters(method) | whole
+
+
+def model_name(model: BackgroundModel) -> str:
+    """What :func:`build_segmenter` calls a background model; its class's name where it is none of the package's."""
+    if isinstance(model, Guarded):
+        return f"{model_name(model.model)}{_GUARD}"
+    module = type(model).__module__.rpartition(".")[2]
+    return module if module in catalog.names("background") else type(model).__name__
+
+
+def _parameters(method: BackgroundModel | Linker | FlowEstimator) -> dict[str, Any]:
+    if not isinstance(method, Guarded):
+        return method.params()
+    guard = {f"guard.{name}": value for name, value in method.params().items() if name != "model"}
+    return {**method.model.params(), **guard}
 
 
 def _build(cls: type[Any], settings: dict[str, Any], what: str) -> Any:
-    known = signature_defaults(cls)
+    return cls(**_checked(settings, signature_defaults(cls), what))
+
+
+def _checked(settings: dict[str, Any], known: dict[str, Any], what: str) -> dict[str, Any]:
     for name in settings:
         if name not in known:
             has = ", ".join(f"{k}={v}" for k, v in known.items()) or "none"
             raise ParameterError(f"{what} has no parameter {name!r}; it has: {has}")
-    return cls(**settings)
+    return settings
 
 
 def segmenter_parameters(segmenter: MotionSegmenter) -> dict[str, Any]:
     """Every parameter of `segmenter` under the key that sets it."""
-    parameters = dict(segmenter.background.params())
+    parameters = _parameters(segmenter.background)
     for part in ("cleaner", "linker"):
         holder = getattr(segmenter, part)
         parameters |= {f"{part}.{name}": value for name, value in holder.params().items()} if holder else {}

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from motionseg.apps.config import segmenter_parameters
+from motionseg.apps.config import model_name, segmenter_parameters
 from motionseg.apps.doctor import versions
 from motionseg.apps.stop import Stop
-from motionseg.core import catalog
 from motionseg.core.errors import OutputError, ParameterError, SourceError, UnsupportedError
 from motionseg.core.state import read_state, write_state
 from motionseg.core.types import Segmentation, TrackState
 from motionseg.io.video import VideoReader, open_video
 from motionseg.io.write import MaskFolderWriter, MaskVideoWriter, TracksCsvWriter, VideoWriter, write_json
 from motionseg.pipeline.segmenter import MotionSegmenter
+from motionseg.pipeline.stream import learn_whole
 from motionseg.viz.overlay import Trails, draw_overlay
 
 __all__ = ["segment_to_folder"]
@@ -42,8 +42,10 @@ def segment_to_folder(
     start: float | None = None,
     end: float | None = None,
     width: int | None = None,
+    offline: bool = False,
     overwrite: bool = False,
     resume: bool = False,
+    on_learned: Callable[[int], None] = lambda done: None,
     on_open: Callable[[VideoReader], None] = lambda video: None,
     on_frame: Listener = lambda done, segmentation: None,
     stop: Stop | None = None,
@@ -60,13 +62,16 @@ def segment_to_folder(
         ``masks/%06d.png`` (the source's frame index), or lossless ``masks.mkv``.
     overlay : bool
         Also write ``overlay.mp4``.
+    offline : bool
+        Read the source twice: first to learn the empty scene from all of it.
     overwrite : bool
         Replace the results in a folder that is not empty; other files there are left alone.
     resume : bool
         Continue an interrupted run in `folder` behind its last frame, with the same source and parameters, as if
         it had never stopped; `start` does not count. Videos go on in a file of their own, ``overlay-2.mp4``.
-    on_open, on_frame : callable
-        Told of the opened video, and after each frame of the number done and its segmentation.
+    on_learned, on_open, on_frame : callable
+        Told of the number of frames read to learn from; of the opened video; and after each frame of the number
+        done and its segmentation.
 
     Raises
     ------
@@ -79,15 +84,19 @@ def segment_to_folder(
     """
     stop, error = stop or Stop(), None
     summary: dict[str, Any] = {"source": str(source), "complete": False, "error": None, "frames": 0, "seconds": 0.0}
-    facts = {"model": _name(segmenter), "parameters": segmenter_parameters(segmenter), "masks": masks}
-    facts["resized_to"] = width
+    facts = {"model": model_name(segmenter.background), "parameters": segmenter_parameters(segmenter), "masks": masks}
+    facts |= {"resized_to": width, "offline": offline}
     is_whole = True
     if resume:
         summary |= _continue(folder, segmenter, source, facts)
         start = math.nextafter(summary["last_time"], math.inf)
+    else:
+        _check_free(folder, source, overwrite)
+        if offline:
+            learn_whole(segmenter, source, start=start, end=end, width=width, on_frame=on_learned)
     with open_video(source, start=start, end=end, width=width) as video, stop.listening():
         if not resume:
-            _prepare(folder, source, overwrite)
+            _clear(folder)
         summary |= {"source": video.source, "width": video.width, "height": video.height, **facts}
         on_open(video)
         began = time.perf_counter()
@@ -156,11 +165,6 @@ class _Outputs:
         return set(believed.ids.tolist())
 
 
-def _name(segmenter: MotionSegmenter) -> str:
-    module = type(segmenter.background).__module__.rpartition(".")[2]
-    return module if module in catalog.names("background") else type(segmenter.background).__name__
-
-
 def _free(folder: Path, name: str) -> Path:
     """The first of name.mp4, name-2.mp4, ... that is not there yet."""
     path, n = folder / name, 1
@@ -198,8 +202,8 @@ def _continue(folder: Path, segmenter: MotionSegmenter, source: str | int, facts
     return {name: summary[name] for name in kept}
 
 
-def _prepare(folder: Path, source: str | int, overwrite: bool) -> None:
-    """Make `folder`, or clear it of the results of an earlier run."""
+def _check_free(folder: Path, source: str | int, overwrite: bool) -> None:
+    """Refuse a folder that holds something, unless it may be replaced."""
     if folder.exists() and not folder.is_dir():
         raise ParameterError(f"{folder} is a file; results need a folder")
     if folder.exists() and any(folder.iterdir()):
@@ -209,6 +213,10 @@ def _prepare(folder: Path, source: str | int, overwrite: bool) -> None:
         place = Path(str(source)).absolute()
         if folder.absolute() in place.parents and _is_ours(place.relative_to(folder.absolute()).parts[0]):
             raise ParameterError(f"the source {source} lies in {folder}, whose results would be overwritten")
+
+
+def _clear(folder: Path) -> None:
+    """Make `folder`, or clear it of the results of an earlier run."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.iterdir():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -82,15 +85,16 @@ class Illumination(Part):
             verdict = "camera_covered" if f.variance.mean() < 0.2 * b.variance.mean() else "camera_moved"
         elif n_alike < 0.6 * n_textured and _is_shifted(f, b, n_alike / n_textured + 0.2):
             verdict = "camera_moved"
-        elif n_alike and f.sharpness < 0.35 * b.sharpness * float(np.exp(2 * np.median(ratio[alike]))):
+        elif n_alike and f.sharpness < 0.35 * b.sharpness * math.exp(2 * _mean(ratio, alike)):
             verdict = "blurred"
         elif known.any():
-            share = (np.abs(ratio[known]) > _CHANGED).any(axis=1).mean()
-            if share > _WIDE and _is_light(ratio, known):
+            changed = _extent(ratio) > _CHANGED
+            if changed[known].mean() > _WIDE and _is_light(ratio, known):
                 gain = _spread(ratio, known, ~textured & (f.variance <= 4 * _TEXTURED))
                 self._applied = gain * np.float32(1 - _LEFT)
                 verdict = "gradual"
-            sudden = (np.abs(gain - self._gain) > _CHANGED).any(axis=2)[known].mean() > 0.1
+            jump = _extent(gain - self._gain) > _CHANGED
+            sudden = jump[known].mean() > 0.1
             since = 0 if sudden else int(self._since_switch[0]) + 1
             if verdict == "gradual" and since < _SWITCH_FRAMES:
                 verdict = "switch"
@@ -146,12 +150,22 @@ class _Look(_Structure):
         self.sharpness = float(np.square(steps, dtype=np.float32).mean()) + 1e-3
 
 
+def _extent(field: Field) -> Field:
+    """What a field (H, W, C) has in that channel where it is farthest from 0."""
+    planes = [np.abs(field[..., c]) for c in range(field.shape[2])]
+    return functools.reduce(np.maximum, planes)
+
+
+def _mean(field: Field, where: npt.NDArray[np.bool_]) -> float:
+    return float(np.mean(cv2.mean(field, where.view(np.uint8))[: field.shape[2]]))
+
+
 def _flat_scene(ratio: Field, variance: Field) -> npt.NDArray[np.bool_]:
     """Windows that show the background of a scene without structure: all of them if the light on all has changed.
 
     A thing that comes into a flat scene leaves parts of it as they are, or brings its edges.
     """
-    unchanged = (np.abs(ratio) < _CHANGED).all(axis=2).mean() > 0.1
+    unchanged = (_extent(ratio) < _CHANGED).mean() > 0.1
     edges = (variance > _TEXTURED).mean() > 0.02
     return np.full(variance.shape, not (unchanged or edges))
 
@@ -187,7 +201,7 @@ def _spread(ratio: Field, known: npt.NDArray[np.bool_], flat: npt.NDArray[np.boo
     for _ in range(3):
         around = _around(ratio, known)
         # Plain surfaces are known by their light being that of their surroundings.
-        grown = known | (flat & (np.abs(ratio - around) < 0.15).all(axis=2))
+        grown = known | (flat & (_extent(ratio - around) < 0.15))
         if np.array_equal(grown, known):
             break
         known = grown

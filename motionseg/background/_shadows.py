@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from motionseg.core.checks import check_frame, check_mask, check_number
 from motionseg.core.errors import ParameterError
+from motionseg.core.jit import kernel
+from motionseg.core.parallel import run_strips
 from motionseg.core.types import FOREGROUND, SHADOW, Frame, Mask
 
 __all__ = ["label_shadows"]
@@ -86,51 +88,81 @@ def label_shadows(
     rows = slice(max(0, y - 6), y + height + 6)
     columns = slice(max(0, x - 6), x + width + 6)
     inside = labels[rows, columns]
-    f = cv2.blur(frame[rows, columns], (3, 3)).astype(np.float32).reshape(*inside.shape, -1)
-    b = cv2.blur(background[rows, columns], (3, 3)).astype(np.float32).reshape(*inside.shape, -1)
-    shadow = _candidates(f, b, inside, darkest, lightest)
+    f, b = (cv2.blur(picture[rows, columns], (3, 3)) for picture in (frame, background))
+    shadow, grey_f, grey_b = _candidates(f, b, inside, darkest, lightest)
     if shadow.any():
-        shadow &= _texture_agreement(f, b, shadow) >= texture
+        shadow &= _texture_agreement(grey_f, grey_b, shadow, is_grey=frame.ndim == 2) >= np.float32(texture)
         inside[_cleaned(shadow, inside)] = SHADOW
     return labels
 
 
-def _candidates(f, b, mask, darkest, lightest) -> npt.NDArray[np.bool_]:
-    """Foreground that is darker than the background, and of its hue."""
-    light = np.einsum("yxc,yxc->yx", b, b) + 1
-    gain = np.einsum("yxc,yxc->yx", f, b) / light
-    candidates = (mask == FOREGROUND) & (gain >= darkest) & (gain <= lightest)
-    left_over = np.linalg.norm(f - gain[..., None] * b, axis=2)
-    return candidates & (left_over <= _NOISE + 0.06 * np.linalg.norm(f, axis=2))
+@kernel
+def _compare(start, stop, f, b, mask, darkest, lightest, candidates, grey_f, grey_b):
+    """Rows start .. stop: what is darker than the background and of its hue; and both pictures in grey."""
+    n_channels = f.shape[2]
+    share = np.float32(1) / np.float32(n_channels)
+    for y in range(start, stop):
+        for x in range(f.shape[1]):
+            in_frame, light, common = np.float32(0), np.float32(1), np.float32(0)
+            sum_f, sum_b = np.float32(0), np.float32(0)
+            for c in range(n_channels):
+                p, q = np.float32(f[y, x, c]), np.float32(b[y, x, c])
+                in_frame += p * p
+                light += q * q
+                common += p * q
+                sum_f += p
+                sum_b += q
+            grey_f[y, x], grey_b[y, x] = share * sum_f, share * sum_b
+            gain = common / light
+            left_over = in_frame - np.float32(2) * gain * common + gain * gain * (light - np.float32(1))
+            bound = np.float32(_NOISE) + np.float32(0.06) * np.sqrt(in_frame)
+            alike = (gain >= darkest) & (gain <= lightest) & (left_over <= bound * bound)
+            candidates[y, x] = alike & (mask[y, x] == 255)
 
 
-def _gradient(picture) -> npt.NDArray[np.float32]:
-    """Central differences (H, W, 2) of the mean of the channels."""
-    grey = np.ascontiguousarray(picture.mean(axis=2))
-    kernel = np.array([[-0.5, 0, 0.5]], np.float32)
-    return np.stack([cv2.filter2D(grey, -1, kernel), cv2.filter2D(grey, -1, kernel.T)], axis=2)
+def _candidates(f, b, mask, darkest, lightest):
+    candidates = np.empty(mask.shape, bool)
+    greys = np.empty((2, *mask.shape), np.float32)
+    pictures = (f.reshape(*mask.shape, -1), b.reshape(*mask.shape, -1), np.ascontiguousarray(mask))
+    limits = (np.float32(darkest), np.float32(lightest))
+    run_strips(_compare, len(mask), *pictures, *limits, candidates, *greys, pixels_per_unit=mask.shape[1])
+    return candidates, *greys
 
 
-def _texture_agreement(f, b, candidates) -> npt.NDArray[np.float32]:
+@kernel
+def _products(start, stop, f, b, counted, sums):
+    """Rows start .. stop: of the pixels counted, products of the gradients of `f` and `b`; and their values."""
+    height, width = f.shape
+    half = np.float32(0.5)
+    for y in range(start, stop):
+        above, below = max(y - 1, 0), min(y + 1, height - 1)
+        for x in range(width):
+            left, right = max(x - 1, 0), min(x + 1, width - 1)
+            one = np.float32(counted[y, x])
+            fx, fy = half * (f[y, right] - f[y, left]), half * (f[below, x] - f[above, x])
+            bx, by = half * (b[y, right] - b[y, left]), half * (b[below, x] - b[above, x])
+            sums[0, y, x] = one * (fx * fx + fy * fy)
+            sums[1, y, x] = one * (bx * bx + by * by)
+            sums[2, y, x] = one * (fx * bx + fy * by)
+            sums[3, y, x] = one * f[y, x]
+            sums[4, y, x] = one * b[y, x]
+            sums[5, y, x] = one
+
+
+def _texture_agreement(f, b, candidates, *, is_grey) -> npt.NDArray[np.float32]:
     # Pores of the mask count, the rim does not: smoothed and derived, it reaches two pixels inwards.
-    box = np.ones((5, 5))
-    whole = cv2.morphologyEx(np.float32(candidates), cv2.MORPH_CLOSE, box)
-    counted = cv2.erode(whole, box, borderValue=1)[..., None]
-    in_frame, in_background = _gradient(f) * counted, _gradient(b) * counted
-    power_f, power_b, common = (
-        cv2.blur(np.einsum("yxc,yxc->yx", p, q), _WINDOW)
-        for p, q in ((in_frame, in_frame), (in_background, in_background), (in_frame, in_background))
-    )
-    gain = cv2.blur(f.mean(axis=2) * counted[..., 0], _WINDOW) / (
-        cv2.blur(b.mean(axis=2) * counted[..., 0], _WINDOW) + 1
-    )
-    doubt = _NOISE**2 / 4 * cv2.blur(counted[..., 0], _WINDOW) + 1e-6
-    given = doubt if f.shape[2] == 3 else 0  # without texture: the colour's word
+    box = np.ones((5, 5), np.uint8)
+    counted = cv2.erode(cv2.morphologyEx(np.uint8(candidates), cv2.MORPH_CLOSE, box), box, borderValue=1)
+    sums = np.empty((6, *f.shape), np.float32)
+    run_strips(_products, len(f), f, b, counted, sums, pixels_per_unit=f.shape[1])
+    power_f, power_b, common, light_f, light_b, number = (cv2.blur(plane, _WINDOW) for plane in sums)
+    gain = light_f / (light_b + 1)
+    doubt = np.float32(_NOISE**2 / 4) * number + np.float32(1e-6)
+    given = 0 if is_grey else doubt  # without texture: the colour's word
     return (2 * gain * common + given) / (power_f + gain**2 * power_b + doubt)
 
 
 def _cleaned(shadow, mask) -> npt.NDArray[np.bool_]:
     """`shadow` without specks in things, and things without specks in shadow."""
     foreground = np.float32(mask == FOREGROUND)
-    share = cv2.blur(np.float32(shadow), (7, 7)) / np.maximum(cv2.blur(foreground, (7, 7)), 1e-6)
-    return (share > 0.5) & (foreground > 0)
+    return (2 * cv2.blur(np.float32(shadow), (7, 7)) > cv2.blur(foreground, (7, 7))) & (mask == FOREGROUND)

@@ -38,6 +38,8 @@ class Run:
         judged. A flow estimator gets every frame that has truth with the next one.
     task : str
         That of the dataset: change, foreground, objects, regions, boxes or flow.
+    offline : bool
+        Let a background model learn the empty scene from the whole sequence first; its time does not count.
 
     Attributes
     ----------
@@ -52,13 +54,15 @@ class Run:
         The method cannot do this task.
     """
 
-    def __init__(self, sequence: Sequence, method: Method, *, task: str) -> None:
+    def __init__(self, sequence: Sequence, method: Method, *, task: str, offline: bool = False) -> None:
         wanted = {"boxes": Linker, "flow": FlowEstimator}.get(task, (BackgroundModel, MotionSegmenter))
         if not isinstance(method, wanted):
             raise ParameterError(f"{type(method).__name__} cannot do the task {task!r} of {sequence.full_name}")
         if task in _LABELLED and isinstance(method, BackgroundModel):
             method = MotionSegmenter(background=method)
-        self.sequence, self.method, self.task = sequence, method, task
+        if offline and not isinstance(method, (BackgroundModel, MotionSegmenter)):
+            raise ParameterError(f"{type(method).__name__} has no background to learn offline")
+        self.sequence, self.method, self.task, self.offline = sequence, method, task, offline
         self.seconds, self.frames = 0.0, 0
         self.problems: list[str] = []
         self._is_warm = False
@@ -84,6 +88,10 @@ class Run:
         return self._segmented()
 
     def _segmented(self) -> Iterator[tuple[int, Segmentation]]:
+        if self.offline:
+            assert isinstance(self.method, (BackgroundModel, MotionSegmenter))
+            readable = (self._read(index) for index in range(len(self.sequence.frames)))
+            self.method.bootstrap(frame for frame in readable if frame is not None)
         for index in range(min(len(self.sequence.frames), self.sequence.range.stop)):
             frame = self._read(index)
             if frame is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from motionseg.background._guarded import Guarded
+from motionseg.background.adaptive import Adaptive
 from motionseg.background.base import BackgroundModel
-from motionseg.background.gaussian_mixture import GaussianMixture
 from motionseg.core.checks import check_integer, check_number
 from motionseg.core.errors import ParameterError, StateError
 from motionseg.core.types import BACKGROUND, FOREGROUND, Frame, Mask, Segmentation
@@ -30,7 +32,7 @@ class MotionSegmenter:
     Parameters
     ----------
     background : BackgroundModel, optional
-        Finds what moves; default ``GaussianMixture()``. Any OpenCV subtractor goes through
+        Finds what moves; default ``Guarded(Adaptive())``. Any OpenCV subtractor goes through
         ``motionseg.background.from_cv2``.
     cleaner : MaskCleaner or None
         Removes specks and closes gaps; None: the model's mask as it is.
@@ -64,7 +66,7 @@ class MotionSegmenter:
         linker: Linker | None = _DEFAULT,
         min_area: int | None = None,
     ) -> None:
-        self.background = GaussianMixture() if background is _DEFAULT else background
+        self.background = Guarded(Adaptive()) if background is _DEFAULT else background
         if not isinstance(self.background, BackgroundModel):
             raise ParameterError(f"background is a BackgroundModel, not {background!r}")
         self.cleaner = MaskCleaner() if cleaner is _DEFAULT else cleaner
@@ -111,6 +113,26 @@ class MotionSegmenter:
         index = self._next_index if index is None else index
         self._next_index, self._last_time = index + 1, time
         return Segmentation(index, time, mask, score, labels, regions, tracks)
+
+    def bootstrap(self, frames: Iterable[Frame]) -> None:
+        """Start anew, and learn the empty scene from many frames at once (see ``BackgroundModel.bootstrap``).
+
+        Parameters
+        ----------
+        frames : iterable of uint8 (H, W) or (H, W, 3)
+            Best from the whole clip that is to be segmented then.
+
+        Raises
+        ------
+        FrameError
+            There is no frame, or one differs from the first in size; nothing has changed.
+        UnsupportedError
+            The background model wraps a library that cannot start anew.
+        """
+        self.background.bootstrap(frames)
+        if self.linker is not None:
+            self.linker.reset()
+        self._next_index, self._last_time = 0, -np.inf
 
     def reset(self) -> None:
         """Forget what was learned; the next frame, of any size, is a first one and track ids start at 1."""

@@ -188,11 +188,11 @@ def test_a_failing_sequence_is_a_row_and_exit_code_3(root, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--methods", "subsens"], 2, "there are: frame_difference"),
-        (["--methods", "knn+refine"], 2, "no refiner"),
+        (["--methods", "subsens"], 2, "there are: adaptive, "),
+        (["--methods", "knn+refine"], 2, "only +guard"),
         (["--sequences", "jog"], 2, "there are: baseline/run, baseline/walk"),
         (["--set", "threshold=3"], 2, "method.parameter=value"),
-        (["--set", "auto.speed=3"], 2, "history=500"),
+        (["--set", "auto.speed=3"], 2, "history=1000"),
         (["--methods", ","], 2, "no method is named"),
         (["--sequences", ","], 2, "no sequence is named"),
         (["--resume", "--overwrite"], 2, "give one"),

@@ -80,8 +80,8 @@ def test_segment_writes_masks_tracks_and_summary(folder, tmp_path):
     assert summary["error"] is None
     assert summary["frames"] == 45
     assert summary["frames_per_second"] == pytest.approx(45 / summary["seconds"], rel=0.05)
-    assert summary["model"] == "gaussian_mixture"
-    assert summary["parameters"]["history"] == 500
+    assert summary["model"] == "adaptive+guard"
+    assert summary["parameters"]["history"] == 1000
     assert summary["parameters"]["linker.max_gap"] == 1.0
     assert {"motionseg", "numpy", "numba", "av"} <= summary["versions"].keys()
     assert summary["files"] == ["masks", "overlay.mp4", "tracks.csv"]
@@ -122,12 +122,14 @@ def test_model_and_settings(clip, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "mog3"], "there are: frame_difference"),
-        (["--set", "speed=3"], "history=500"),
+        (["--model", "mog3"], "there are: adaptive, "),
+        (["--set", "speed=3"], "history=1000"),
         (["--set", "history"], "key=value"),
-        (["--set", "history=0"], "at least 1"),
+        (["--set", "history=0"], "in [10, "),
         (["--set", "history=1", "--set", "history=2"], "twice"),
         (["--set", "camera.x=1"], "camera"),
+        (["--set", "guard.x=1"], "guard has no parameter"),
+        (["--model", "knn", "--set", "guard.ghosts=false"], "knn+guard"),
         (["--masks", "gif"], "gif"),
         (["--resume", "--overwrite"], "give one"),
         (["--resume"], "no interrupted run"),
@@ -231,7 +233,7 @@ def test_a_signal_leaves_a_readable_partial_result_that_goes_on(tmp_path, number
     assert max(int(row["frame"]) for row in table(out / "tracks.csv")) < n
 
     (tmp_path / "other").mkdir()
-    for other in ([source, "--set", "history=5"], [source, "--masks", "none"], [source, "--resize", "99"],
+    for other in ([source, "--set", "history=50"], [source, "--masks", "none"], [source, "--resize", "99"],
                   [tmp_path / "other"]):  # fmt: skip
         result = run("segment", *other, "-o", out, "--resume", "--overlay")
         assert result.exit_code == 2
@@ -331,3 +333,29 @@ def test_errors_have_their_codes():
         except cli.typer.Exit as exit_:
             codes.append(exit_.exit_code)
     assert codes == [2, 3, 4, 130]
+
+
+def test_offline_is_noted_and_a_guard_can_be_set(clip, tmp_path):
+    result = run(
+        "segment",
+        clip,
+        "-o",
+        tmp_path / "o",
+        "--offline",
+        "--model",
+        "knn+guard",
+        "--json",
+        "--set",
+        "guard.ghosts=false",
+    )
+    summary = json.loads(result.stdout)
+    assert (summary["offline"], summary["model"]) == (True, "knn+guard")
+    assert (summary["parameters"]["guard.ghosts"], summary["parameters"]["history"]) == (False, 500)
+
+
+def test_models_shows_the_figures_of_the_last_measurement():
+    told = json.loads(run("models", "--json").stdout)
+    measured = {row["name"]: row for row in told["models"] if "F" in row}
+    assert set(measured) >= {"adaptive", "gaussian_mixture", "knn"}
+    assert all(0 < row["F"] < 1 and row["fps"] > 1 for row in measured.values())
+    assert told["measured"]["what"] in run("models").stdout.replace("\n", " ")
