@@ -42,10 +42,7 @@ _BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0))
 _RAISE, _LOWER, _MOST = np.float32(0.1), np.float32(0.003), np.float32(4)  # steps of a tolerance, and its limit
 _SHADED = 128  # added to the number of a mode that is met only as a shadow
 
-_FULL_CONTRAST, _LEAST_CONTRAST = (
-    50.0,
-    0.4,
-)  # standard deviation of the luma; share of the threshold that is always left
+_FULL_CONTRAST, _LEAST_CONTRAST = 50.0, 0.4  # standard deviation of the luma; share of the threshold always left
 _UNREST_RATE, _RESTLESS = 0.025, 0.1  # of the changes of a pixel's side; from here on their mean is water
 _PARDON = 0.7  # of the threshold, for what is met beside its place
 _BESIDE = 15  # pixels: within half of this from an object nothing flickers
@@ -127,11 +124,11 @@ def _classify(start, stop, modes, tolerance, pixels, luma, surround, numbers, ra
 
 @kernel(inline=True)
 def _is_quiet(raw, clean, which, first, n):
-    """Whether all pixels of the tile are background, as their first mode has it."""
+    """Whether all pixels of the tile are background, as their first mode has it; beside objects, too."""
     busy = np.uint8(0)
     decision, state, number = raw[first : first + n], clean[first : first + n], which[first : first + n]
     for i in range(n):
-        busy |= decision[i] | state[i] | number[i]
+        busy |= decision[i] | number[i] | (state[i] & np.uint8(254))
     return busy == 0
 
 
@@ -243,28 +240,41 @@ def _learn(start, stop, modes, tolerance, pixels, luma, surround, numbers, raw, 
 
 
 @kernel
-def _reconsider(start, stop, pixels, picture, restless, limits, raw, which):
+def _reconsider(start, stop, pixels, modes, tolerance, limit, restless, raw, which):
     """Rows start .. stop: a colour that the background has close by is displaced background (Elgammal et al. 2000)."""
     height, width, n_channels = pixels.shape
+    share = np.float32(1) / np.float32(n_channels)
     for y in range(start, stop):
         top, bottom = max(0, y - _REACH), min(height, y + _REACH + 1)
         for x in range(width):
             if raw[y, x] == 0 or restless[y, x] == 0:
                 continue
-            limit, found = limits[y, x], False
+            place, found = y * width + x, False
+            farthest = limit * tolerance[place // _TILE, place % _TILE]
             for v in range(top, bottom):
                 for u in range(max(0, x - _REACH), min(width, x + _REACH + 1)):
-                    total, largest = np.int64(0), np.int64(0)
+                    total, largest, there = np.float32(0), np.float32(0), v * width + u
+                    first, lane = modes[there // _TILE, 0], there % _TILE
                     for c in range(n_channels):
-                        d = abs(np.int64(pixels[y, x, c]) - np.int64(picture[v, u, c]))
+                        d = abs(np.float32(pixels[y, x, c]) - first[c * _TILE + lane])
                         total, largest = total + d, max(largest, d)
-                    if max(np.float32(total) / np.float32(n_channels), np.float32(largest) / np.float32(1.5)) <= limit:
+                    if max(total * share, largest / np.float32(1.5)) <= farthest:
                         found = True
                         break
                 if found:
                     break
             if found:
                 raw[y, x], which[y, x] = BACKGROUND, _DISPLACED
+
+
+@kernel
+def _paint(start, stop, modes, picture):
+    """Tiles start .. stop of `picture` (pixels, channels) <- the first modes."""
+    for t in range(start, stop):
+        first, part = modes[t, 0], picture[t * _TILE : (t + 1) * _TILE]
+        for i in range(part.shape[0]):
+            for c in range(part.shape[1]):
+                part[i, c] = np.uint8(first[c * _TILE + i] + np.float32(0.5))
 
 
 @kernel
@@ -441,10 +451,11 @@ class Adaptive(BackgroundModel):
         restless = cv2.inRange(cv2.blur(unrest, (9, 9)), _RESTLESS, np.inf)
         if not cv2.hasNonZero(cv2.bitwise_and(raw, restless)):
             return
-        limits = self._tolerance.reshape(-1)[: raw.size].reshape(raw.shape) * np.float32(_PARDON * threshold)
-        shape = (*raw.shape, -1)
-        images = (smooth.reshape(shape), self.background().reshape(shape), restless, limits, raw, which)
-        run_strips(_reconsider, raw.shape[0], *images, pixels_per_unit=raw.shape[1])
+        known = (self._modes, self._tolerance, np.float32(_PARDON * threshold))
+        images = (restless, raw, which)
+        run_strips(
+            _reconsider, raw.shape[0], smooth.reshape(*raw.shape, -1), *known, *images, pixels_per_unit=raw.shape[1]
+        )
 
     def _cells(self, pixels: Pixels) -> dict[str, Any]:
         tile, lane = np.divmod(pixels[0] * self._require_started()[1] + pixels[1], _TILE)
@@ -456,9 +467,10 @@ class Adaptive(BackgroundModel):
 
     def background(self) -> Frame:
         shape = self._require_started()
-        first = self._modes[:, 0].reshape(-1, _ROWS, _TILE)[:, : 3 if len(shape) == 3 else 1]
-        colors = first.transpose(0, 2, 1).reshape(-1, first.shape[1])[: shape[0] * shape[1]]
-        return np.rint(colors).astype(np.uint8).reshape(shape)
+        picture = np.empty(shape, np.uint8)
+        pixels = picture.reshape(shape[0] * shape[1], -1)
+        run_strips(_paint, len(self._modes), self._modes, pixels, pixels_per_unit=_TILE)
+        return picture
 
 
 def _described(frame: Frame) -> tuple[Frame, Mask, npt.NDArray[np.float32]]:

@@ -92,7 +92,7 @@ def pardoned(smooth, modes, raw, restless, limits):
         for v, u in np.ndindex(height, width):
             if max(abs(v - y), abs(u - x)) > 2:
                 continue
-            d = np.abs(pixels[y, x] - np.rint(modes[v, u][0][: pixels.shape[2]]))
+            d = np.abs(pixels[y, x] - modes[v, u][0][: pixels.shape[2]])
             result[y, x] |= max(d.mean(), d.max() / 1.5) <= limits[y, x]
     return result
 
