@@ -1,4 +1,5 @@
 from . import background as background
+from . import camera as camera
 from . import core as core
 from . import datasets as datasets
 from . import flow as flow

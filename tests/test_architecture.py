@@ -18,7 +18,7 @@ MAY_IMPORT = {
     **{room: {"core"} for room in ROOMS},
     "datasets": {"core", "io"},
     "pipeline": {"core", "datasets", *ROOMS},
-    "testing": {"core", "background", "flow", "track"},
+    "testing": {"core", "background", "camera", "flow", "track"},
     "apps": {"core", "datasets", "pipeline", "testing", *ROOMS},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -114,13 +114,13 @@ def test_import_is_light():
 def test_every_public_name_resolves():
     for attribute in motionseg.__all__:
         assert getattr(motionseg, attribute) is not None
-    for room in ("background", "regions", "track", "pipeline", "io", "viz", "datasets", "testing", "metrics"):
+    for room in ("background", "camera", "regions", "track", "pipeline", "io", "viz", "datasets", "testing", "metrics"):
         module = getattr(motionseg, room)
         for attribute in dir(module):
             assert getattr(module, attribute) is not None, f"{room}.{attribute}"
 
 
-@pytest.mark.parametrize("room", ["background", "track", "datasets"])
+@pytest.mark.parametrize("room", ["background", "camera", "track", "datasets"])
 def test_the_room_and_its_files_agree(room):
     package = getattr(motionseg, room)
     for algorithm in catalog.names(room):

@@ -57,10 +57,14 @@ def _common(
 def segment(
     source: Annotated[str, typer.Argument(help="Video file, image folder, 'glob*.png', URL or webcam number.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results.")],
-    model: Annotated[str, typer.Option(help="Model of 'motionseg models', or NAME+guard.")] = "adaptive+guard",
+    model: Annotated[
+        str, typer.Option(help="Model of 'motionseg models', also with +guard, +camera or both.")
+    ] = "adaptive+guard",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Of the model; guard.*, cleaner.*, linker.*; min_area."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Of the model; guard.*, camera.*, cleaner.*, linker.*; min_area."
+        ),
     ] = None,
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write overlay.mp4.")] = False,
     masks: Annotated[Masks, typer.Option(help="masks/%06d.png, lossless masks.mkv, or none.")] = Masks.png,

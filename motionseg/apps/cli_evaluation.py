@@ -49,7 +49,9 @@ def bench(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results.")],
     methods: Annotated[
         str,
-        typer.Option(metavar="A,B", help="Models of 'motionseg models', NAME+guard, auto, your own module:Class."),
+        typer.Option(
+            metavar="A,B", help="Models of 'motionseg models', NAME+guard+camera, auto, your own module:Class."
+        ),
     ] = "auto",
     sequences: Sequences = None,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes at a time.")] = 1,

@@ -10,11 +10,13 @@ from typing import Any
 
 from motionseg.background import Guarded
 from motionseg.background.base import BackgroundModel
+from motionseg.camera.sparse_corners import SparseCorners
 from motionseg.core import catalog
 from motionseg.core.errors import ParameterError
 from motionseg.core.params import signature_defaults
 from motionseg.datasets.base import Dataset
 from motionseg.flow.base import FlowEstimator
+from motionseg.pipeline.compensated import Compensated
 from motionseg.pipeline.segmenter import MotionSegmenter
 from motionseg.regions.clean import MaskCleaner
 from motionseg.track.base import Linker
@@ -34,7 +36,7 @@ Method = BackgroundModel | FlowEstimator | Linker | MotionSegmenter
 
 DEFAULT_MODEL = "adaptive+guard"
 """What `motionseg segment` takes: as ``MotionSegmenter()``."""
-_GUARD = "+guard"
+_WRAPPERS = {"+guard": "guard", "+camera": "camera"}  # what may follow a model's name, in this order; and its settings
 _ROOMS = {"boxes": "track", "flow": "flow"}  # of the methods for a task; for all others: background
 _WORDS = {"true": True, "false": False, "none": None}
 
@@ -82,24 +84,20 @@ def build_segmenter(model: str = DEFAULT_MODEL, settings: dict[str, Any] | None 
     Parameters
     ----------
     model : str
-        A name that ``motionseg models`` lists, or that with ``+guard`` (:class:`~motionseg.background.Guarded`).
+        A name that ``motionseg models`` lists; with ``+guard`` it is :class:`~motionseg.background.Guarded`, and with
+        ``+camera`` :class:`~motionseg.pipeline.Compensated`.
     settings : dict, optional
-        Parameters of the model; of the other parts as ``guard.ghosts``, ``cleaner.gap``, ``linker.max_gap``; and
-        ``min_area``.
+        Parameters of the model; of the other parts as ``guard.ghosts``, ``camera.model``, ``cleaner.gap``,
+        ``linker.max_gap``; and ``min_area``.
 
     Raises
     ------
     ParameterError
         There is no such model or parameter, or a value is out of range.
     """
-    parts: dict[str, dict[str, Any]] = {"": {}, "guard": {}, "cleaner": {}, "linker": {}}
-    for key, value in (settings or {}).items():
-        part, _, name = key.rpartition(".")
-        if part not in parts:
-            raise ParameterError(f"no part is called {part!r}: settings are of the model, guard., cleaner. or linker.")
-        parts[part][name] = value
+    parts = _by_part(settings or {}, ("guard", "camera", "cleaner", "linker"))
     min_area = parts[""].pop("min_area", None)
-    background = _background(model, parts[""], parts["guard"])
+    background = _background(model, parts)
     linker = _build(catalog.find("track", "kalman_iou"), parts["linker"], "linker")
     cleaner = _build(MaskCleaner, parts["cleaner"], "cleaner")
     return MotionSegmenter(background=background, cleaner=cleaner, linker=linker, min_area=min_area)
@@ -131,9 +129,10 @@ def build_method(task: str, name: str, settings: dict[str, Any] | None = None) -
     name : str
         A name that ``motionseg models`` lists; ``auto``: the whole pipeline as ``motionseg segment`` runs it; or
         ``module:Class``, a model of the user's own, looked for beside the installed packages in the present folder.
-        A background model with ``+guard`` is guarded.
+        ``+guard`` and ``+camera`` as in :func:`build_segmenter`.
     settings : dict, optional
-        Its parameters, and ``guard.ghosts`` and the like; for ``auto`` those of :func:`build_segmenter`.
+        Its parameters, and ``guard.ghosts``, ``camera.model`` and the like; for ``auto`` those of
+        :func:`build_segmenter`.
 
     Raises
     ------
@@ -144,23 +143,41 @@ def build_method(task: str, name: str, settings: dict[str, Any] | None = None) -
     if name == "auto" and room == "background":
         return build_segmenter(settings=settings)
     if room == "background":
-        guard = {key.removeprefix("guard."): value for key, value in settings.items() if key.startswith("guard.")}
-        return _background(name, {k: v for k, v in settings.items() if not k.startswith("guard.")}, guard)
+        return _background(name, _by_part(settings, ("guard", "camera")))
     return _build(_class(room, name), settings, name)
 
 
-def _background(name: str, settings: dict[str, Any], guard: dict[str, Any]) -> Any:
-    """The background model `name`, guarded where the name says so."""
-    plain = name.removesuffix(_GUARD)
+def _by_part(settings: dict[str, Any], names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """``{"a": 1, "guard.b": 2}`` -> ``{"": {"a": 1}, "guard": {"b": 2}}``, with an entry for each of `names`."""
+    parts: dict[str, dict[str, Any]] = {name: {} for name in ("", *names)}
+    for key, value in settings.items():
+        part, _, name = key.rpartition(".")
+        if part not in parts:
+            known = ", ".join(f"{name}." for name in names)
+            raise ParameterError(f"no part is called {part!r}: settings are of the model, or begin with {known}")
+        parts[part][name] = value
+    return parts
+
+
+def _background(name: str, parts: dict[str, dict[str, Any]]) -> Any:
+    """The background model `name`, guarded and compensated where the name says so."""
+    plain, wrappers = name, []
+    for ending, part in reversed(_WRAPPERS.items()):
+        if plain.endswith(ending):
+            plain, wrappers = plain.removesuffix(ending), [part, *wrappers]
+        elif parts[part]:
+            raise ParameterError(f"{name} has no {part} to set: name it {plain}{ending}")
     if "+" in plain:
-        raise ParameterError(f"only {_GUARD} can follow the name of a model in this version, not {name!r}")
-    if guard and plain == name:
-        raise ParameterError(f"{name} has no guard to set: name it {name}{_GUARD}")
-    model = _build(_class("background", plain), settings, plain)
-    if plain == name or not isinstance(model, BackgroundModel):
+        raise ParameterError(f"only +guard and +camera, in this order, can follow the name of a model, not {name!r}")
+    model = _build(_class("background", plain), parts[""], plain)
+    if not isinstance(model, BackgroundModel):
         return model
-    known = {key: value for key, value in signature_defaults(Guarded).items() if key != "model"}
-    return Guarded(model, **_checked(guard, known, "guard"))
+    if "guard" in wrappers:
+        known = {key: value for key, value in signature_defaults(Guarded).items() if key != "model"}
+        model = Guarded(model, **_checked(parts["guard"], known, "guard"))
+    if "camera" in wrappers:
+        model = Compensated(model, camera=_build(SparseCorners, parts["camera"], "camera"))
+    return model
 
 
 def _class(room: str, name: str) -> type[Any]:
@@ -191,16 +208,21 @@ def method_parameters(method: Method, *, offline: bool = False) -> dict[str, Any
 def model_name(model: BackgroundModel) -> str:
     """What :func:`build_segmenter` calls a background model; its class's name where it is none of the package's."""
     if isinstance(model, Guarded):
-        return f"{model_name(model.model)}{_GUARD}"
+        return f"{model_name(model.model)}+guard"
+    if isinstance(model, Compensated):
+        return f"{model_name(model.model)}+camera"
     module = type(model).__module__.rpartition(".")[2]
     return module if module in catalog.names("background") else type(model).__name__
 
 
 def _parameters(method: BackgroundModel | Linker | FlowEstimator) -> dict[str, Any]:
-    if not isinstance(method, Guarded):
+    if isinstance(method, Compensated):
+        part, own = "camera", method.camera.params()
+    elif isinstance(method, Guarded):
+        part, own = "guard", {name: value for name, value in method.params().items() if name != "model"}
+    else:
         return method.params()
-    guard = {f"guard.{name}": value for name, value in method.params().items() if name != "model"}
-    return {**method.model.params(), **guard}
+    return {**_parameters(method.model), **{f"{part}.{name}": value for name, value in own.items()}}
 
 
 def _build(cls: type[Any], settings: dict[str, Any], what: str) -> Any:

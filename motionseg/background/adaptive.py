@@ -439,9 +439,8 @@ class Adaptive(BackgroundModel):
 
     def _watched(self, raw: Mask, *, learn: bool) -> npt.NDArray[np.float32]:
         """How often each pixel has changed sides of late, with this frame's raw mask."""
-        unrest = cv2.addWeighted(
-            self._unrest, 1 - _UNREST_RATE, cv2.absdiff(raw, self._raw), _UNREST_RATE / 255, 0, dtype=cv2.CV_32F
-        )
+        changed, rate = cv2.absdiff(raw, self._raw), _UNREST_RATE
+        unrest = cv2.addWeighted(self._unrest, 1 - rate, changed, rate / 255, 0, dtype=cv2.CV_32F)
         if learn:
             self._raw, self._unrest = raw.copy(), unrest
         return unrest
@@ -451,11 +450,8 @@ class Adaptive(BackgroundModel):
         restless = cv2.inRange(cv2.blur(unrest, (9, 9)), _RESTLESS, np.inf)
         if not cv2.hasNonZero(cv2.bitwise_and(raw, restless)):
             return
-        known = (self._modes, self._tolerance, np.float32(_PARDON * threshold))
-        images = (restless, raw, which)
-        run_strips(
-            _reconsider, raw.shape[0], smooth.reshape(*raw.shape, -1), *known, *images, pixels_per_unit=raw.shape[1]
-        )
+        known = (smooth.reshape(*raw.shape, -1), self._modes, self._tolerance, np.float32(_PARDON * threshold))
+        run_strips(_reconsider, len(raw), *known, restless, raw, which, pixels_per_unit=raw.shape[1])
 
     def _cells(self, pixels: Pixels) -> dict[str, Any]:
         tile, lane = np.divmod(pixels[0] * self._require_started()[1] + pixels[1], _TILE)

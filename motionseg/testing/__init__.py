@@ -1,7 +1,7 @@
-"""Conformance checks: what every background model and linker promises, the user's own too.
+"""Conformance checks: what every background model, estimator of camera motion and linker promises, the user's own too.
 
-``check_background_model(MyModel())`` runs them all; `BACKGROUND_CHECKS` and `LINKER_CHECKS` name them one
-by one, for ``pytest.mark.parametrize``. A check works on clones of what it is given and raises
+``check_background_model(MyModel())`` runs all of its room; `BACKGROUND_CHECKS`, `CAMERA_CHECKS` and `LINKER_CHECKS`
+name them one by one, for ``pytest.mark.parametrize``. A check works on clones of what it is given and raises
 AssertionError saying what was expected of whom.
 """
 
@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "background_models": ["BACKGROUND_CHECKS", "check_background_model"],
+        "camera_models": ["CAMERA_CHECKS", "check_camera_motion"],
         "linkers": ["LINKER_CHECKS", "check_linker"],
     },
 )

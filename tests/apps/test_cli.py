@@ -130,6 +130,8 @@ def test_model_and_settings(clip, tmp_path):
         (["--set", "camera.x=1"], "camera"),
         (["--set", "guard.x=1"], "guard has no parameter"),
         (["--model", "knn", "--set", "guard.ghosts=false"], "knn+guard"),
+        (["--model", "knn+guard", "--set", "camera.model=affine"], "knn+guard+camera"),
+        (["--model", "knn+camera+guard"], "in this order"),
         (["--masks", "gif"], "gif"),
         (["--resume", "--overwrite"], "give one"),
         (["--resume"], "no interrupted run"),
@@ -335,7 +337,7 @@ def test_errors_have_their_codes():
     assert codes == [2, 3, 4, 130]
 
 
-def test_offline_is_noted_and_a_guard_can_be_set(clip, tmp_path):
+def test_offline_is_noted_and_guard_and_camera_can_be_set(clip, tmp_path):
     result = run(
         "segment",
         clip,
@@ -343,14 +345,17 @@ def test_offline_is_noted_and_a_guard_can_be_set(clip, tmp_path):
         tmp_path / "o",
         "--offline",
         "--model",
-        "knn+guard",
+        "knn+guard+camera",
         "--json",
         "--set",
         "guard.ghosts=false",
+        "--set",
+        "camera.model=similarity",
     )
     summary = json.loads(result.stdout)
-    assert (summary["offline"], summary["model"]) == (True, "knn+guard")
-    assert (summary["parameters"]["guard.ghosts"], summary["parameters"]["history"]) == (False, 500)
+    assert (summary["offline"], summary["model"]) == (True, "knn+guard+camera")
+    parameters = summary["parameters"]
+    assert (parameters["guard.ghosts"], parameters["camera.model"], parameters["history"]) == (False, "similarity", 500)
 
 
 def test_models_shows_the_figures_of_the_last_measurement():
