@@ -71,6 +71,14 @@ class Ghosts(Part):
         """What `pixels` show has begun anew."""
         self._settled[pixels], self._suspected[pixels] = 0, 0
 
+    def warp(self, frame: Frame, sources: npt.NDArray[np.intp], outside: npt.NDArray[np.bool_]) -> None:
+        """What is known of each pixel is that of its source; those from `outside` begin anew with `frame`."""
+        for name in self._arrays:
+            setattr(self, name, getattr(self, name)[tuple(sources)])
+        self._anchor[outside] = cv2.blur(frame, (3, 3))[outside]
+        self._still[outside] = 0
+        self.forget(outside)
+
     def update(self, frame: Frame, background: Frame, mask: Mask, *, learn: bool = True) -> npt.NDArray[np.bool_]:
         """The pixels, bool (H, W), whose background is a ghost; `labels` and `kinds` tell of all regions."""
         smooth = cv2.blur(frame, (3, 3))
@@ -90,18 +98,20 @@ class Ghosts(Part):
         if width:
             box = (slice(max(0, y - 6), y + height + 6), slice(max(0, x - 6), x + width + 6))
             pictures = (smooth[box], cv2.blur(background[box], (3, 3)))
-            pixels = self._judge(*pictures, mask[box], standing[box], box)
-            suspected[box][pixels] = self._suspected[box][pixels] + 1
-            ghosts = suspected >= _SURE
+            region_areas = np.bincount(self.labels[foreground > 0], minlength=n_regions)
+            pixels = self._judge(*pictures, mask[box], standing[box], box, region_areas)
+            if pixels is not None:
+                suspected[box] = cv2.add(self._suspected[box], 1) * pixels
+                ghosts = suspected >= _SURE
         if learn:
             self._suspected = suspected
         return ghosts
 
-    def _judge(self, frame, background, mask, standing, box) -> npt.NDArray[np.bool_]:
+    def _judge(self, frame, background, mask, standing, box, region_areas) -> npt.NDArray[np.bool_] | None:
         standing = cv2.morphologyEx(standing, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
         standing &= cv2.inRange(mask, FOREGROUND, FOREGROUND)
-        n_parts, parts, stats, _ = cv2.connectedComponentsWithStats(standing)
-        areas = stats[:, cv2.CC_STAT_AREA]
+        n_parts, parts = cv2.connectedComponents(standing)
+        areas = np.bincount(parts[standing > 0], minlength=n_parts)
         outline, inside, outside = _across(standing)
         whose = parts[outline]
         # Only what borders on the empty scene tells: neither on things that move nor on shadows.
@@ -116,8 +126,7 @@ class Ghosts(Part):
         # A still arm of a thing that moves is no ghost, whatever it hides: it must be most of its region.
         region = np.zeros(n_parts, np.intp)
         region[whose] = self.labels[box][outline]
-        sizes = np.bincount(self.labels.reshape(-1), minlength=len(self.kinds) + 1)
-        most = (areas >= _MIN_AREA) & (areas > sizes[region] / 2)
+        most = (areas >= _MIN_AREA) & (areas > region_areas[region] / 2)
         ghost = most & (there > _CLEAR * here) & (there > 0.3 * telling) & (telling > 0.6 * length)
         ghost[0] = most[0] = False
         for part in np.flatnonzero(most):
@@ -125,8 +134,10 @@ class Ghosts(Part):
             if ghost[part]:
                 kind = "removed" if np.median(self._settled[box][parts == part]) >= _SETTLED else "ghost"
             self.kinds[region[part] - 1] = kind
-        wide = cv2.dilate(parts.astype(np.float32), np.ones((5, 5))).astype(np.int32)
-        return ghost[wide] & ((mask != FOREGROUND) | (standing > 0))
+        if not ghost.any():
+            return None
+        wide = cv2.dilate(ghost.view(np.uint8)[parts], np.ones((5, 5)))
+        return (wide > 0) & ((mask != FOREGROUND) | (standing > 0))
 
 
 def _across(standing: Mask) -> tuple[Pixels, Pixels, Pixels]:

@@ -15,13 +15,15 @@ from motionseg.background._ghosts import Ghosts
 from motionseg.background._illumination import Illumination
 from motionseg.background._shadows import label_shadows
 from motionseg.background._upsampling import halve, upsample
-from motionseg.background._warp import check_transform, pixel_sources
+from motionseg.background._warp import pixel_sources
 from motionseg.background.base import BackgroundModel
 from motionseg.core.catalog import ModelInfo, find
-from motionseg.core.checks import check_choice, check_frame, check_pixels
+from motionseg.core.checks import check_choice, check_frame, check_pixels, check_transform
 from motionseg.core.errors import ParameterError, StateError
+from motionseg.core.jit import kernel
+from motionseg.core.parallel import run_strips
 from motionseg.core.state import read_state, write_state
-from motionseg.core.types import FOREGROUND, SHADOW, Frame, Mask, Score
+from motionseg.core.types import FOREGROUND, Frame, Mask, Score
 
 __all__ = ["Guarded"]
 
@@ -29,8 +31,20 @@ G = TypeVar("G", bound="Guarded")
 
 _LOOKED_AWAY = 25  # frames for which what is known is kept as it is; a camera elsewhere has been moved for good then
 _AWAY = ("camera_moved", "camera_covered", "blurred")
-_PICTURE_EVERY = 4  # frames after which the model is asked for its background anew
+_PICTURE_EVERY = 4  # frames after which ghosts are dealt with, and the model is asked for its background anew
 _BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0))
+
+
+@kernel
+def _side_with(start, stop, mask, score):
+    """Rows start .. stop: scores that contradict the mask are moved to its side of 0.5."""
+    half, below = np.float32(0.5), np.float32(_BELOW_HALF)
+    for y in range(start, stop):
+        for x in range(mask.shape[1]):
+            value = score[y, x]
+            high = max(value, min(max(value + value, half), np.float32(1)))
+            low = min(value, min(half * value, below)) if value >= half else value
+            score[y, x] = high if mask[y, x] == 255 else low
 
 
 class Guarded(BackgroundModel):
@@ -160,6 +174,7 @@ class Guarded(BackgroundModel):
     ) -> None:
         self._known = None if known is None else self._shrunk_pixels(known)  # the model inside keeps it from its memory
         super()._learn(frame, mask, learning_rate, None)
+        self._known = None
         if known is not None:
             mask[known], self._score[known] = FOREGROUND, 1.0
 
@@ -173,13 +188,20 @@ class Guarded(BackgroundModel):
             rate = 0.0
         known = {} if self._known is None else {"known_foreground": self._known}
         found, scores = model.apply(seen, learning_rate=rate, **known), model.score()
-        self._look_for_ghosts(seen, found, scores, learn=learning_rate != 0)
-        if learning_rate != 0 and (self._frames_seen % _PICTURE_EVERY == 0 or self._frames_seen < _PICTURE_EVERY):
-            self._look_at_background()
+        due = learning_rate != 0 and (self._frames_seen % _PICTURE_EVERY == 0 or self._frames_seen < _PICTURE_EVERY)
+        left = self._ghosts.update(seen, self._picture, found, learn=learning_rate != 0) if self.ghosts else None
         if self.shadows:
-            found = label_shadows(seen, self._picture, np.where(found == SHADOW, np.uint8(FOREGROUND), found))
-        np.copyto(scores, np.maximum(2 * scores, 0.5).clip(None, 1), where=(found == FOREGROUND) & (scores < 0.5))
-        np.copyto(scores, np.minimum(scores / 2, _BELOW_HALF), where=(found != FOREGROUND) & (scores >= 0.5))
+            _, found = cv2.threshold(found, 0, FOREGROUND, cv2.THRESH_BINARY)  # the model's own shadows, too
+            found = label_shadows(seen, self._picture, found)
+        if due:
+            if left is not None and left.any():
+                if self._known is not None:
+                    left &= ~self._known
+                model.restart(seen, left)
+                self._ghosts.forget(left)
+                found[left], scores[left] = 0, 0
+            self._look_at_background()
+        run_strips(_side_with, len(found), found, scores, pixels_per_unit=found.shape[1])
         if self.scale == 1:
             mask[...], score[...] = found, scores
         else:
@@ -189,20 +211,10 @@ class Guarded(BackgroundModel):
         if not self.illumination:
             return small
         learn = learning_rate != 0
-        self.verdict = self._light.update(small, self._picture, learn=learn)
+        self.verdict, light = self._light.update(small, self._picture, learn=learn)
         if learn:
             self._away[0] = self._away[0] + 1 if self.verdict in _AWAY else 0
-        return self._light.normalize(small, self._picture)
-
-    def _look_for_ghosts(self, seen: Frame, found: Mask, scores: Score, *, learn: bool) -> None:
-        if not self.ghosts:
-            return
-        pixels = self._ghosts.update(seen, self._picture, found, learn=learn)
-        if learn and pixels.any():
-            self._begun.restart(seen, pixels)
-            self._ghosts.forget(pixels)
-            self._look_at_background()
-            found[pixels], scores[pixels] = 0, 0
+        return self._light.normalize(small, self._picture, light)
 
     def _look_at_background(self) -> None:
         if self.shadows or self.illumination or self.ghosts:
@@ -266,8 +278,9 @@ class Guarded(BackgroundModel):
         # Pixel centres of the small frame lie at (2 i + 1/2) of the full one.
         to_full = np.diag([self.scale, self.scale, 1.0])
         to_full[:2, 2] = (self.scale - 1) / 2
-        self._begun.warp(np.linalg.inv(to_full) @ matrix @ to_full, self._light.normalize(small, self._picture))
-        self._ghosts, self._light = Ghosts(small), Illumination(small)
+        to_small = np.linalg.inv(to_full)
+        self._begun.warp(to_small @ matrix @ to_full, self._light.normalize(small, self._picture))
+        self._ghosts.warp(small, *pixel_sources(to_small @ matrix @ to_full, small.shape[:2]))
         self._look_at_background()
         return outside
 

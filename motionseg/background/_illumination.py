@@ -53,22 +53,21 @@ class Illumination(Part):
     a lamp that is switched does not.
     """
 
-    _arrays = ("_gain", "_since_switch", "_last")
+    _arrays = ("_gain", "_since_switch", "_last", "_last_light")
 
     def __init__(self, frame: Frame) -> None:
-        # Logarithm, of the small frame's size: what the light of the last frame was taken for.
         look = _Look(frame)
-        self._gain: Field = np.zeros_like(look.light)
+        self._gain: Field = np.zeros_like(look.light)  # logarithm: what the light of the last frame was taken for
         self._last: Field = look.grey
+        self._last_light: Field = look.light
         self._since_switch = np.full(1, _SWITCH_FRAMES, np.int64)
         self.stands_elsewhere = False
-        self._applied: Field | None = None
         self._known_picture: Frame | None = None
 
     # --- one frame -------------------------------------------------------------------------
 
-    def update(self, frame: Frame, background: Frame, *, learn: bool = True) -> str:
-        """The verdict on `frame`; what `normalize` then does depends on it. `learn=False` keeps the state.
+    def update(self, frame: Frame, background: Frame, *, learn: bool = True) -> tuple[str, Field]:
+        """The verdict on `frame`, and its light: logarithms of gains. `learn=False` keeps the state.
 
         `stands_elsewhere` then says whether the camera has been moved and does not move at present.
         """
@@ -79,8 +78,7 @@ class Illumination(Part):
         ratio = f.light - b.light
         n_textured, n_alike = np.count_nonzero(textured), np.count_nonzero(alike)
         known = _flat_scene(ratio, f.variance) if n_textured < 0.02 * textured.size else alike
-        self._applied, verdict = None, "none"
-        gain = np.zeros_like(ratio)
+        verdict, gain = "none", np.zeros_like(ratio)
         if n_textured >= 0.02 * textured.size and n_alike < 0.15 * n_textured:
             verdict = "camera_covered" if f.variance.mean() < 0.2 * b.variance.mean() else "camera_moved"
         elif n_alike < 0.6 * n_textured and _is_shifted(f, b, n_alike / n_textured + 0.2):
@@ -89,11 +87,12 @@ class Illumination(Part):
             verdict = "blurred"
         elif known.any():
             changed = _extent(ratio) > _CHANGED
-            if changed[known].mean() > _WIDE and _is_light(ratio, known):
+            # Most windows are not alike by chance: then light may be as uneven as the sun makes it.
+            unevenness = 0.5 if n_alike > 0.6 * n_textured else 0.2
+            if changed[known].mean() > _WIDE and _is_light(ratio, known, unevenness):
                 gain = _spread(ratio, known, ~textured & (f.variance <= 4 * _TEXTURED))
-                self._applied = gain * np.float32(1 - _LEFT)
                 verdict = "gradual"
-            jump = _extent(gain - self._gain) > _CHANGED
+            jump = _extent(f.light - self._last_light) > _CHANGED
             sudden = jump[known].mean() > 0.1
             since = 0 if sudden else int(self._since_switch[0]) + 1
             if verdict == "gradual" and since < _SWITCH_FRAMES:
@@ -102,15 +101,16 @@ class Illumination(Part):
                 self._gain, self._since_switch[0] = gain, min(since, _SWITCH_FRAMES)
         self.stands_elsewhere = verdict == "camera_moved" and f.share_alike(_Structure(self._last)) > 0.5
         if learn:
-            self._last = f.grey
-        return verdict
+            self._last, self._last_light = f.grey, f.light
+        return verdict, gain
 
-    def normalize(self, frame: Frame, background: Frame) -> Frame:
-        """`frame` in the light of `background`, by the gains that the last `update` found."""
-        if self._applied is None:
+    def normalize(self, frame: Frame, background: Frame, light: Field | None = None) -> Frame:
+        """`frame` in the light of `background`; that of the frame is as `update` found it, or as last learned."""
+        light = self._gain if light is None else light
+        if not light.any():
             return frame
         height, width = frame.shape[:2]
-        gains = np.exp(cv2.resize(self._applied, (width, height), interpolation=cv2.INTER_LINEAR))
+        gains = cv2.exp(cv2.resize(light * np.float32(1 - _LEFT), (width, height), interpolation=cv2.INTER_LINEAR))
         normal = frame.copy()
         rows = (normal.reshape(height, -1), gains.reshape(height, -1), background.reshape(height, -1))
         run_strips(_divide, height, *rows, pixels_per_unit=width)
@@ -147,7 +147,7 @@ class _Look(_Structure):
         super().__init__(small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_BGR2GRAY))
         self.light = cv2.log(cv2.blur(small, (5, 5)) + 2).reshape(*small.shape[:2], -1)
         steps = np.diff(picture[::16].astype(np.int16), axis=1)
-        self.sharpness = float(np.square(steps, dtype=np.float32).mean()) + 1e-3
+        self.sharpness = float(np.square(steps, dtype=np.float32).sum()) / max(1, steps.size) + 1e-3
 
 
 def _extent(field: Field) -> Field:
@@ -190,10 +190,10 @@ def _around(ratio: Field, known: npt.NDArray[np.bool_]) -> Field:
     return (total + np.float32(0.02) * np.median(ratio[known], axis=0)) / (weight + np.float32(0.02))
 
 
-def _is_light(ratio: Field, known: npt.NDArray[np.bool_]) -> bool:
+def _is_light(ratio: Field, known: npt.NDArray[np.bool_], unevenness: float) -> bool:
     """Neighbours are lit alike; windows whose structure is that of the background by chance are not."""
     apart = np.abs(ratio - _around(ratio, known))[known]
-    return bool(np.median(apart) < max(_CHANGED / 3, 0.2 * np.median(np.abs(ratio[known]))))
+    return bool(np.median(apart) < max(_CHANGED / 3, unevenness * np.median(np.abs(ratio[known]))))
 
 
 def _spread(ratio: Field, known: npt.NDArray[np.bool_], flat: npt.NDArray[np.bool_]) -> Field:

@@ -14,7 +14,7 @@ from motionseg.core.types import FOREGROUND, SHADOW, Frame, Mask
 
 __all__ = ["label_shadows"]
 
-_WINDOW = (11, 11)
+_WINDOW = (5, 5)  # of 2x2 pixels each
 _NOISE = 3.0  # grey levels that gradients and colours are uncertain by
 
 
@@ -50,7 +50,7 @@ def label_shadows(
     -----
     A shadow takes light and leaves colour and texture. With F and B the frame and the background (lightly smoothed)
     and g = F.B / B.B, a pixel is a candidate if `darkest` <= g <= `lightest` and the colour that is left over,
-    norm(F - g B), is small beside the light, norm(F). Around it the gradients of the two are compared: over 11x11
+    norm(F - g B), is small beside the light, norm(F). Around it the gradients of the two are compared: over 10x10
     pixels, not counting the rim where shadow and thing have their own edge, the agreement is
     2 sum(dF . g dB) / sum(dF^2 + g^2 dB^2), and has to reach `texture`. Where there is no texture the colour decides;
     in grey pictures, where it cannot, plain surfaces remain foreground.
@@ -131,38 +131,47 @@ def _candidates(f, b, mask, darkest, lightest):
 
 @kernel
 def _products(start, stop, f, b, counted, sums):
-    """Rows start .. stop: of the pixels counted, products of the gradients of `f` and `b`; and their values."""
+    """Rows start .. stop of `sums`: of the pixels counted, products of the gradients of `f` and `b`; and their values.
+
+    Each of `sums` is half as wide and high as the pictures, and holds what 2x2 pixels have in sum.
+    """
     height, width = f.shape
     half = np.float32(0.5)
-    for y in range(start, stop):
+    sums[:, start:stop] = 0
+    for y in range(2 * start, min(2 * stop, height)):
         above, below = max(y - 1, 0), min(y + 1, height - 1)
         for x in range(width):
+            if not counted[y, x]:
+                continue
             left, right = max(x - 1, 0), min(x + 1, width - 1)
-            one = np.float32(counted[y, x])
             fx, fy = half * (f[y, right] - f[y, left]), half * (f[below, x] - f[above, x])
             bx, by = half * (b[y, right] - b[y, left]), half * (b[below, x] - b[above, x])
-            sums[0, y, x] = one * (fx * fx + fy * fy)
-            sums[1, y, x] = one * (bx * bx + by * by)
-            sums[2, y, x] = one * (fx * bx + fy * by)
-            sums[3, y, x] = one * f[y, x]
-            sums[4, y, x] = one * b[y, x]
-            sums[5, y, x] = one
+            j, i = y // 2, x // 2
+            sums[0, j, i] += fx * fx + fy * fy
+            sums[1, j, i] += bx * bx + by * by
+            sums[2, j, i] += fx * bx + fy * by
+            sums[3, j, i] += f[y, x]
+            sums[4, j, i] += b[y, x]
+            sums[5, j, i] += np.float32(1)
 
 
 def _texture_agreement(f, b, candidates, *, is_grey) -> npt.NDArray[np.float32]:
     # Pores of the mask count, the rim does not: smoothed and derived, it reaches two pixels inwards.
     box = np.ones((5, 5), np.uint8)
     counted = cv2.erode(cv2.morphologyEx(np.uint8(candidates), cv2.MORPH_CLOSE, box), box, borderValue=1)
-    sums = np.empty((6, *f.shape), np.float32)
-    run_strips(_products, len(f), f, b, counted, sums, pixels_per_unit=f.shape[1])
+    height, width = f.shape
+    sums = np.empty((6, (height + 1) // 2, (width + 1) // 2), np.float32)
+    run_strips(_products, sums.shape[1], f, b, counted, sums, pixels_per_unit=2 * width)
     power_f, power_b, common, light_f, light_b, number = (cv2.blur(plane, _WINDOW) for plane in sums)
     gain = light_f / (light_b + 1)
     doubt = np.float32(_NOISE**2 / 4) * number + np.float32(1e-6)
     given = 0 if is_grey else doubt  # without texture: the colour's word
-    return (2 * gain * common + given) / (power_f + gain**2 * power_b + doubt)
+    agreement = (2 * gain * common + given) / (power_f + gain**2 * power_b + doubt)
+    return cv2.resize(agreement, (2 * agreement.shape[1], 2 * agreement.shape[0]))[:height, :width]
 
 
 def _cleaned(shadow, mask) -> npt.NDArray[np.bool_]:
     """`shadow` without specks in things, and things without specks in shadow."""
-    foreground = np.float32(mask == FOREGROUND)
-    return (2 * cv2.blur(np.float32(shadow), (7, 7)) > cv2.blur(foreground, (7, 7))) & (mask == FOREGROUND)
+    foreground = mask == FOREGROUND
+    shadows, all_ = (cv2.boxFilter(which.view(np.uint8), -1, (7, 7), normalize=False) for which in (shadow, foreground))
+    return (2 * shadows > all_) & foreground

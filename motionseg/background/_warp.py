@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.core.errors import ParameterError
-
-__all__ = ["check_transform", "pixel_sources"]
-
-
-def check_transform(transform: Any) -> npt.NDArray[np.float64]:
-    """Return `transform` as float64 (3, 3).
-
-    Raises
-    ------
-    ParameterError
-        Of another shape, not finite, or singular.
-    """
-    try:
-        matrix = np.asarray(transform, np.float64)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"a transform is a 3x3 matrix, not {transform!r}") from error
-    if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
-        raise ParameterError(f"a transform is a finite 3x3 matrix, not {transform!r}")
-    if np.linalg.cond(matrix) > 1e12:
-        raise ParameterError(f"a transform can be inverted, {transform!r} cannot")
-    return matrix
+__all__ = ["pixel_sources"]
 
 
 def pixel_sources(

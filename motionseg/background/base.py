@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from motionseg.background._bootstrap import emptied_frames, robust_picture, spread_frames
 from motionseg.background._parts import matching_arrays
-from motionseg.background._warp import check_transform, pixel_sources
+from motionseg.background._warp import pixel_sources
 from motionseg.core.catalog import ModelInfo
-from motionseg.core.checks import check_frame, check_number, check_pixels
+from motionseg.core.checks import check_frame, check_number, check_pixels, check_transform
 from motionseg.core.errors import StateError, UnsupportedError
 from motionseg.core.params import Parametrized
 from motionseg.core.state import read_state, write_state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -469,7 +470,11 @@ class GaussianMixture(BackgroundModel):
     def _cells(self, pixels: Pixels) -> dict[str, Any]:
         tile, lane = np.divmod(np.ravel_multi_index(pixels, self._require_started()[:2]), _TILE)
         places = self._views(np.arange(self._mixture.size))
-        return {"_mixture": np.concatenate([v[tile, ..., lane].reshape(len(tile), -1) for v in places], axis=1)}
+        return {
+            "_mixture": np.concatenate(
+                [v[tile, ..., lane].reshape(len(tile), math.prod(v.shape[1:-1])) for v in places], axis=1
+            )
+        }
 
     def _restored(self, pixels: Pixels) -> None:
         tiles = np.unique(np.ravel_multi_index(pixels, self._require_started()[:2]) // _TILE)

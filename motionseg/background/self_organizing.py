@@ -145,7 +145,8 @@ class SelfOrganizing(BackgroundModel):
 
     Against the paper: distances are taken in BGR and not in the cone of hue, saturation and value; shadows are not
     looked for (:func:`~motionseg.background.label_shadows` does that for any model); and while it calibrates, only
-    learning is lenient, not the mask, and not by as much (80 would let it learn most of what moves). Every neuron gathers what the nine pixels around it teach, in their order.
+    learning is lenient, not the mask, and by half as much (80 would let it learn most of what moves). Every neuron
+    gathers what the nine pixels around it teach, in their order.
 
     Memory: 54 bytes a BGR pixel, 18 a grey one (18 a channel). What it takes for foreground it never learns.
 

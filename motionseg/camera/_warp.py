@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.core.checks import check_frame
-from motionseg.core.errors import ParameterError
+from motionseg.core.checks import check_frame, check_transform
 from motionseg.core.types import Frame
 
-__all__ = ["check_transform", "corners", "displacement", "warp_frame"]
-
-
-def check_transform(transform: Any) -> npt.NDArray[np.float64]:
-    """`transform` as a new float64 (3, 3).
-
-    Raises
-    ------
-    ParameterError
-        Of another shape, not finite, or singular.
-    """
-    try:
-        matrix = np.array(transform, np.float64)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"a transform is a 3x3 matrix, not {transform!r}") from error
-    if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or np.linalg.cond(matrix) > 1e12:
-        raise ParameterError(f"a transform is a finite 3x3 matrix that can be inverted, not {transform!r}")
-    return matrix
+__all__ = ["corners", "displacement", "warp_frame"]
 
 
 def corners(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:

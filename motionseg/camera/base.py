@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.camera._warp import check_transform
 from motionseg.core.catalog import ModelInfo
-from motionseg.core.checks import check_frame, check_pixels
+from motionseg.core.checks import check_frame, check_pixels, check_transform
 from motionseg.core.params import Parametrized
 from motionseg.core.types import Frame
 

@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 from motionseg.core.errors import FrameError, ParameterError
 
-__all__ = ["check_choice", "check_frame", "check_integer", "check_mask", "check_number", "check_pixels"]
+__all__ = [
+    "check_choice",
+    "check_frame",
+    "check_integer",
+    "check_mask",
+    "check_number",
+    "check_pixels",
+    "check_transform",
+]
 
 
 def check_frame(frame: Any, shape: tuple[int, ...] | None = None) -> npt.NDArray[np.uint8]:
@@ -114,3 +122,20 @@ def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
     if value not in choices:
         raise ParameterError(f"{name} is one of {', '.join(map(repr, choices))}, not {value!r}")
     return value
+
+
+def check_transform(transform: Any) -> npt.NDArray[np.float64]:
+    """`transform` as a new float64 (3, 3).
+
+    Raises
+    ------
+    ParameterError
+        Of another shape, not finite, or singular.
+    """
+    try:
+        matrix = np.array(transform, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"a transform is a 3x3 matrix, not {transform!r}") from error
+    if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or np.linalg.cond(matrix) > 1e12:
+        raise ParameterError(f"a transform is a finite 3x3 matrix that can be inverted, not {transform!r}")
+    return matrix

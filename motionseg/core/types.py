@@ -20,6 +20,7 @@ __all__ = [
     "BACKGROUND",
     "FOREGROUND",
     "SHADOW",
+    "UNKNOWN",
     "Boxes",
     "Flow",
     "Frame",
@@ -35,7 +36,7 @@ __all__ = [
 Frame = npt.NDArray[np.uint8]
 """uint8 (H, W) grey or (H, W, 3) BGR."""
 Mask = npt.NDArray[np.uint8]
-"""uint8 (H, W) of BACKGROUND, SHADOW, FOREGROUND."""
+"""uint8 (H, W) of BACKGROUND, UNKNOWN (behind moving cameras), SHADOW, FOREGROUND."""
 Score = npt.NDArray[np.float32]
 """float32 (H, W) in [0, 1]: how surely foreground; 0.5 is the decision."""
 Labels = npt.NDArray[np.int32]
@@ -45,7 +46,7 @@ Flow = npt.NDArray[np.float32]
 Boxes = npt.NDArray[np.float32]
 """float32 (N, 4): x0, y0, x1, y1, half-open, pixels."""
 
-BACKGROUND, SHADOW, FOREGROUND = 0, 127, 255
+BACKGROUND, UNKNOWN, SHADOW, FOREGROUND = 0, 85, 127, 255
 
 
 def _column(dtype: Any, *shape: int) -> Any:

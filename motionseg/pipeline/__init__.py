@@ -5,7 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "compensated": ["UNKNOWN", "Compensated"],
+        "compensated": ["Compensated"],
         "evaluation": ["Evaluation", "Run", "WorstFrame", "combine", "evaluate"],
         "segmenter": ["MotionSegmenter"],
         "stream": ["segment", "segment_stream"],

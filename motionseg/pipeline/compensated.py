@@ -12,21 +12,18 @@ import numpy.typing as npt
 
 from motionseg.background._bootstrap import spread_frames
 from motionseg.background._guarded import Guarded
-from motionseg.background._warp import check_transform, pixel_sources
+from motionseg.background._warp import pixel_sources
 from motionseg.background.base import BackgroundModel
 from motionseg.camera._warp import displacement, warp_frame
 from motionseg.camera.base import CameraMotion
 from motionseg.camera.sparse_corners import SparseCorners
 from motionseg.core.catalog import ModelInfo, find
-from motionseg.core.checks import check_frame, check_pixels
+from motionseg.core.checks import check_frame, check_pixels, check_transform
 from motionseg.core.errors import ParameterError, StateError
 from motionseg.core.state import read_state, write_state
-from motionseg.core.types import BACKGROUND, FOREGROUND, Frame, Mask, Score
+from motionseg.core.types import BACKGROUND, FOREGROUND, UNKNOWN, Frame, Mask, Score
 
-__all__ = ["UNKNOWN", "Compensated"]
-
-UNKNOWN = 85
-"""In a mask: out of the model's sight, so that nobody can tell; CDnet's code of what does not count."""
+__all__ = ["Compensated"]
 
 C = TypeVar("C", bound="Compensated")
 Matrix = npt.NDArray[np.float64]

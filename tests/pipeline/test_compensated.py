@@ -7,8 +7,9 @@ import pytest
 from motionseg.background import Adaptive, FrameDifference, GaussianMixture, Guarded, OpenCVMOG2, RunningAverage
 from motionseg.camera import Motion, SparseCorners
 from motionseg.core.errors import ParameterError, StateError, UnsupportedError
+from motionseg.core.types import UNKNOWN
 from motionseg.datasets import SyntheticScene
-from motionseg.pipeline import UNKNOWN, Compensated
+from motionseg.pipeline import Compensated
 from motionseg.testing import BACKGROUND_CHECKS
 
 SHAPE = (120, 160)
