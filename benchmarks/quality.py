@@ -30,6 +30,9 @@ from _shared import machine, write_rows
 from motionseg import Segmentation
 from motionseg.datasets import SBI2015, CDnet, Dataset, ResultWriter, Sequence
 
+_SPEED = Path(__file__).with_name("results") / "speed_models.json"
+_SIZE = "320x240"  # of the frames/s that `motionseg models` shows
+
 OURS = (
     "auto,adaptive,subsense,lobster,pawcs,pbas,sample_consensus,gsoc,kernel_density,self_organizing,codebook,"
     "gaussian_mixture,knn,count_stability,two_rate,consensus,eigenbackground,flux,running_gaussian,sigma_delta,"
@@ -224,17 +227,20 @@ def measure(args: argparse.Namespace) -> Iterator[Path]:
                 yield scored
 
 
-def write_measured(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write what `motionseg models` shows: each method's mean F on CDnet's and SBI2015's sequences, and its speed."""
+def write_measured(path: Path, rows: list[dict[str, Any]], speed: Path) -> None:
+    """Write what `motionseg models` shows: mean F on CDnet's and SBI2015's sequences, frames/s of `speed.py alone`."""
     judged = [r for r in rows if r["dataset"] in ("cdnet", "sbi2015") and not (r["offline"] or r["error"])]
-    models = {}
+    alone = [
+        r for r in json.loads(speed.read_text(encoding="utf-8"))["rows"] if r.get("fps") and r.get("size") == _SIZE
+    ]
+    threads = max(row["threads"] for row in alone)
+    fps = {row["what"]: round(row["fps"]) for row in alone if row["threads"] == threads}
+    models: dict[str, dict[str, float]] = {}
     for name in sorted({row["method"] for row in judged if not row["method"].startswith("pybgs_")}):
-        own = [row for row in judged if row["method"] == name]
-        models[name] = {"F": round(statistics.mean(row["F"] for row in own), 4)}
-        if speeds := [row["fps"] for row in own if row["dataset"] == "cdnet"]:
-            models[name]["fps"] = round(statistics.mean(speeds), 1)
+        mean = statistics.mean(row["F"] for row in judged if row["method"] == name)
+        models[name] = {"F": round(mean, 4)} | ({"fps": fps[name]} if name in fps else {})
     sequences = sorted({row["sequence"] for row in judged})
-    text = f"mean F of {', '.join(sequences)}; frames/s at 320x240"
+    text = f"mean F of {', '.join(sequences)}; frames/s at {_SIZE} on {threads} threads"
     facts = {"what": text, "date": time.strftime("%Y-%m-%d"), "processor": machine()["processor"], "models": models}
     path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
@@ -251,6 +257,7 @@ def main() -> None:
     parser.add_argument("--peer-python", help="a Python in which `import pybgs` works")
     parser.add_argument("--json", type=Path, help="file for all rows and means")
     parser.add_argument("--measured", type=Path, help="file for what `motionseg models` shows (apps/measured.json)")
+    parser.add_argument("--speed", type=Path, default=_SPEED, help="results of speed.py, for its frames/s")
     args = parser.parse_args()
     if args.data is None:
         parser.error("give --data, or set MOTIONSEG_DATA")
@@ -265,7 +272,7 @@ def main() -> None:
         means = [{name: table.get(name, False) for name in facts} for table in tables]
         write_rows(args.json, rows, means=means)
     if args.measured:
-        write_measured(args.measured, rows)
+        write_measured(args.measured, rows, args.speed)
 
 
 if __name__ == "__main__":
