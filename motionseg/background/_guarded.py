@@ -42,8 +42,8 @@ def _side_with(start, stop, mask, score):
     for y in range(start, stop):
         for x in range(mask.shape[1]):
             value = score[y, x]
-            high = max(value, min(max(value + value, half), np.float32(1)))
-            low = min(value, min(half * value, below)) if value >= half else value
+            high = value if value >= half else max(value + value, half)
+            low = value if value < half else min(half * value, below)
             score[y, x] = high if mask[y, x] == 255 else low
 
 
@@ -188,12 +188,11 @@ class Guarded(BackgroundModel):
             rate = 0.0
         known = {} if self._known is None else {"known_foreground": self._known}
         found, scores = model.apply(seen, learning_rate=rate, **known), model.score()
-        due = learning_rate != 0 and (self._frames_seen % _PICTURE_EVERY == 0 or self._frames_seen < _PICTURE_EVERY)
-        left = self._ghosts.update(seen, self._picture, found, learn=learning_rate != 0) if self.ghosts else None
+        left = self._ghosts.update(seen, self._picture, found, learn=rate != 0) if self.ghosts else None
         if self.shadows:
             _, found = cv2.threshold(found, 0, FOREGROUND, cv2.THRESH_BINARY)  # the model's own shadows, too
             found = label_shadows(seen, self._picture, found)
-        if due:
+        if rate != 0 and (self._frames_seen % _PICTURE_EVERY == 0 or self._frames_seen < _PICTURE_EVERY):
             if left is not None and left.any():
                 if self._known is not None:
                     left &= ~self._known
