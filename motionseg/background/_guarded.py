@@ -98,7 +98,7 @@ class Guarded(BackgroundModel):
 
     The score is the model's, moved to the other side of 0.5 where the mask was changed.
 
-    Memory: the model's, and 12 bytes a BGR pixel (a quarter of all with ``scale=2``).
+    Memory: the model's, and 16 bytes a BGR pixel at 640x480 (a quarter of all with ``scale=2``).
 
     References
     ----------
@@ -245,7 +245,7 @@ class Guarded(BackgroundModel):
     def memory(self) -> int:
         if self._begun is None:
             return 0
-        own = [*self._light.state().values(), *self._ghosts.state().values()]
+        own = [self._ghosts.labels, *self._light.state().values(), *self._ghosts.state().values()]
         return super().memory() + self._begun.memory() + sum(array.nbytes for array in own)
 
     def bootstrap(self: G, frames: Iterable[Frame]) -> G:

@@ -105,6 +105,13 @@ def test_specks_and_shadows_are_not_judged():
     assert not np.any(told)
 
 
+def test_only_what_borders_on_the_empty_scene_tells():
+    ghosts, mask = Ghosts(picture(BOX)), np.full(SHAPE[:2], 127, np.uint8)
+    mask[BOX] = 255
+    assert not np.any(watch(ghosts, 30, picture(), picture(BOX), mask))
+    assert ghosts.kinds == ["stopped"]
+
+
 def test_what_changes_begins_to_stand_anew():
     ghosts = Ghosts(picture(BOX))
     watch(ghosts, 12, picture(), picture(BOX), mask_of(BOX))
