@@ -11,6 +11,7 @@ README.md beside this file says how each figure is taken.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
@@ -25,7 +26,7 @@ import numpy as np
 from _shared import Row, in_turns, missing, say, timed, write_rows
 
 import motionseg
-from motionseg.background import KNN, FrameDifference, GaussianMixture, Guarded
+from motionseg.background import KNN, Adaptive, FrameDifference, GaussianMixture, Guarded
 from motionseg.core import catalog
 
 Frames = list[np.ndarray]
@@ -303,8 +304,12 @@ def _loop(args: argparse.Namespace) -> Iterable[Row]:
     clip = Path(args.data) / "clips/vtest.avi"
     n_frames = 795
 
-    def ours() -> None:
-        assert sum(1 for _ in motionseg.segment(clip)) == n_frames
+    def segment(background: Any) -> Callable[[], None]:
+        def run() -> None:
+            segmenter = motionseg.MotionSegmenter(background=background.clone())
+            assert sum(1 for _ in motionseg.segment(clip, segmenter=segmenter)) == n_frames
+
+        return run
 
     def same_reader() -> None:
         model = cv2.createBackgroundSubtractorMOG2()
@@ -320,12 +325,15 @@ def _loop(args: argparse.Namespace) -> Iterable[Row]:
                 return
             model.apply(frame)
 
-    for n in args.threads:
+    backgrounds = {"gaussian_mixture": GaussianMixture(), "adaptive+guard": Guarded(Adaptive())}
+    peers = (("our reader", same_reader), ("cv2.VideoCapture", cv2_reader))
+    for n, (word, background) in itertools.product(args.threads, backgrounds.items()):
         set_threads(n)
+        ours = segment(background)
         ours()
-        for name, theirs in (("our reader", same_reader), ("cv2.VideoCapture", cv2_reader)):
+        for name, theirs in peers:
             a, b = in_turns(ours, theirs, max(3, args.rounds // 3))
-            row = {"what": f"segment loop / {name} + cv2 MOG2", "footage": "vtest.avi", "threads": n}
+            row = {"what": f"segment loop, {word} / {name} + cv2 MOG2", "footage": "vtest.avi", "threads": n}
             yield say({**row, "ours_ms": 1e3 * a / n_frames, "theirs_ms": 1e3 * b / n_frames, "cost": a / b})
 
 
