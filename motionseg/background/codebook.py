@@ -34,7 +34,7 @@ _LONGEST = 32767  # absences that 16 bits can tell apart for sure
 _THRESHOLD, _SHADOW, _HIGHLIGHT, _RATE, _PATIENCE, _STEP, _HISTORY, _ABSENCE = range(8)
 
 
-@kernel
+@kernel(allocates=False)
 def _load(pixels, first, n, x, brightness, level):
     """x (C, T) <- n pixels from `first` on, brightness (T) <- their norms, level (T) <- the same in fixed point.
 
@@ -42,8 +42,9 @@ def _load(pixels, first, n, x, brightness, level):
     """
     n_channels = x.shape[0]
     part = pixels[first * n_channels : (first + n) * n_channels]
-    if n < _TILE:
-        x[:] = 0
+    for c in range(n_channels if n < _TILE else 0):
+        for i in range(n, _TILE):
+            x[c, i] = 0
     if n_channels == 3:
         blue, green, red = x[0], x[1], x[2]
         for i in range(n):
@@ -61,7 +62,7 @@ def _load(pixels, first, n, x, brightness, level):
         level[i] = np.int32(brightness[i] * np.float32(_BRIGHTNESS_UNIT) + np.float32(0.5))
 
 
-@kernel
+@kernel(allocates=False)
 def _compare(x, brightness, word, numbers, quotient):
     """quotient (T) <- d / (d + 1), with d how far each pixel is from the word, 1 being just too far."""
     n_channels, unit = x.shape[0], np.float32(_BRIGHTNESS_UNIT)
@@ -92,13 +93,13 @@ def _compare(x, brightness, word, numbers, quotient):
         quotient[i] = away / (away + room)
 
 
-@kernel
+@kernel(allocates=False)
 def _share_of(difference, share):
     """`share` (32768: all) of an int16."""
     return np.int16((np.int32(difference) * np.int32(share)) >> np.int32(15))
 
 
-@kernel
+@kernel(allocates=False)
 def _follow(x, level, word, met, now, frames, numbers):
     """The word learns the pixels where `met` is not 0, as if each of so many frames had shown them."""
     n_channels = x.shape[0]
@@ -131,7 +132,7 @@ def _follow(x, level, word, met, now, frames, numbers):
         last[i] = now if met[i] != 0 else last[i]
 
 
-@kernel
+@kernel(allocates=False)
 def _write(x, level, word, i, now, step):
     """Pixel i of the tile becomes the word."""
     n_channels = x.shape[0]
@@ -141,7 +142,7 @@ def _write(x, level, word, i, now, step):
     word[n_channels + _AGE, i], word[n_channels + _LAST, i] = step, now
 
 
-@kernel
+@kernel(allocates=False)
 def _tidy(book, tile, age, now, absence):
     """Forget the words of the tile that stay away, and let the one known for longest be the first."""
     n_fields, last, others = book.shape[2], age + 1, np.int16(0)
@@ -167,22 +168,13 @@ def _tidy(book, tile, age, now, absence):
             book[0, tile, last, i] = now - _LONGEST
 
 
-@kernel
-def _step(start, stop, book, pixels, mask, score, numbers, now, every):
-    """Tiles start .. stop: classify, then learn, in quiet tiles only in one of `every` frames (0: never, anywhere).
-
-    Pixels, mask and score are flat.
-    """
-    n_words, n_channels = book.shape[0], pixels.shape[0] // mask.shape[0]
+@kernel(allocates=False)
+def _judge(start, stop, book, pixels, mask, score, numbers, now, every, x, brightness, level, floats, marks):
+    """The work of :func:`_step`, in scratch of its own."""
+    n_words, n_channels, learn = book.shape[0], x.shape[0], every > 0
+    quotient, spare, known, candidate, met = floats[0], floats[1], marks[0], marks[1], marks[2]
     patience, step = np.int16(numbers[_PATIENCE]), np.int16(numbers[_STEP])
-    x, brightness, level = (
-        np.empty((n_channels, _TILE), np.uint8),
-        np.empty(_TILE, np.float32),
-        np.empty(_TILE, np.int16),
-    )
-    quotient, spare = np.empty(_TILE, np.float32), np.empty(_TILE, np.float32)
-    known, candidate, met = np.empty(_TILE, np.uint8), np.empty(_TILE, np.uint8), np.empty(_TILE, np.uint8)
-    zero, one, half, learn = np.uint8(0), np.float32(1), np.float32(0.5), every > 0
+    zero, one, half = np.uint8(0), np.float32(1), np.float32(0.5)
     for tile in range(start, stop):
         first = tile * _TILE
         n = min(_TILE, mask.shape[0] - first)
@@ -201,12 +193,16 @@ def _step(start, stop, book, pixels, mask, score, numbers, now, every):
         else:
             # The number of the word that each pixel meets, plus one: background words before candidates.
             for i in range(_TILE):
-                known[i], candidate[i], nearest[i] = zero, zero, one
-            for k in range(n_words):
-                age, number, any_ = book[k, tile, n_channels + _AGE], np.uint8(k + 1), np.int16(0)
+                is_candidate = (nearest[i] < half) & (age[i] < patience) & (age[i] > 0)
+                known[i], candidate[i] = met[i], np.uint8(is_candidate)
+                nearest[i] = nearest[i] if age[i] >= patience else one
+            for k in range(1, n_words):
+                age, number, any_asks = book[k, tile, n_channels + _AGE], np.uint8(k + 1), zero
                 for i in range(_TILE):
-                    any_ |= age[i]
-                if any_ == 0:
+                    asks = np.uint8((age[i] > 0) & (known[i] == zero))
+                    met[i] = asks
+                    any_asks |= asks
+                if any_asks == 0:
                     continue
                 _compare(x, brightness, book[k, tile], numbers, quotient)
                 for i in range(_TILE):
@@ -239,9 +235,22 @@ def _step(start, stop, book, pixels, mask, score, numbers, now, every):
         for i in range(n):
             decision[i] = 255 if nearest[i] >= half else 0
         if n < _TILE:
-            score[first : first + n] = nearest[:n]
+            for i in range(n):
+                score[first + i] = nearest[i]
         if learn and (tile + now) % _TURN == 0:
             _tidy(book, tile, n_channels + _AGE, now, np.int16(numbers[_ABSENCE]))
+
+
+@kernel
+def _step(start, stop, book, pixels, mask, score, numbers, now, every):
+    """Tiles start .. stop: classify, then learn, in quiet tiles only in one of `every` frames (0: never, anywhere).
+
+    Pixels, mask and score are flat.
+    """
+    x = np.empty((pixels.shape[0] // mask.shape[0], _TILE), np.uint8)
+    brightness, level = np.empty(_TILE, np.float32), np.empty(_TILE, np.int16)
+    floats, marks = np.empty((2, _TILE), np.float32), np.empty((3, _TILE), np.uint8)
+    _judge(start, stop, book, pixels, mask, score, numbers, now, every, x, brightness, level, floats, marks)
 
 
 class Codebook(BackgroundModel):

@@ -17,62 +17,100 @@ from motionseg.core.types import FOREGROUND, Frame, Mask, Score
 
 __all__ = ["KernelDensity"]
 
-# The frame is a row of tiles of 64 pixels, and samples have shape (sample, tile x channel, pixel): loops over a tile
-# compile to SIMD, and samples are read only until all its pixels are known to be likely enough.
+# The frame is a row of tiles of 64 pixels, and samples have shape (tile, sample, channel x pixel): loops over a tile
+# compile to SIMD, and its samples, side by side, are read only until its pixels are known to be likely enough.
 _UNIT = 8  # steps of the median to a grey level
 _SIGMAS = 1 / (0.68 * math.sqrt(2))  # of a normal distribution, in medians of the difference of two of its values
 _SCATTER = 7  # neighbouring tiles learn in different frames
 _BATCH = 4  # samples that are looked at before it is asked whether they are enough
+_PART = 32  # pixels of which this is asked; loops over fewer would not become SIMD
+# Where all bandwidths of a tile are the least, squares are summed in 16 bits: three of _FARTHEST fit, and that far off
+# a kernel up to _NARROW wide is 0 in float32.
+_FARTHEST, _NARROW = 147, 11
 
 
-@kernel
-def _add_squares(x, sample, weights, q):
-    """q (T) += weighted squared differences of a channel."""
-    for i in range(TILE):
-        d = np.float32(np.int32(max(x[i], sample[i]) - min(x[i], sample[i])))
-        q[i] += d * d * weights[i]
+@kernel(inline=True, allocates=False)
+def _kernel(q):
+    """2 to the minus q, nearly."""
+    # The bits of a float32 are nearly its logarithm; a parabola mends that to 0.3 %.
+    exponent = max(np.float32(127) - q, np.float32(0))
+    f = exponent - np.float32(np.int32(exponent))
+    return np.int32((exponent + np.float32(0.33977) * f * (f - np.float32(1))) * np.float32(1 << 23)).view(np.float32)
 
 
-@kernel
-def _sum_kernels(x, samples, t, weights, limit, bits, sums):
-    """sums (T) <- over the samples, the sum of 2 to the minus weighted squared distance; stops once all are enough."""
-    values, order = bits.view(np.float32), sums.view(np.int32)  # floats above 0 are in the order of their bits
-    zero, one, most = np.float32(0), np.float32(1), np.float32(127)
-    q, curve, scale, size = np.empty(TILE, np.float32), np.float32(0.33977), np.float32(1 << 23), x.shape[0]
-    for i in range(TILE):
-        sums[i] = 0
-    for which in range(samples.shape[0]):
-        sample = samples[which, t * size : (t + 1) * size]
-        for i in range(TILE):
-            q[i] = 0
-        for c in range(0, size, TILE):
-            _add_squares(x[c : c + TILE], sample[c : c + TILE], weights[c : c + TILE], q)
-        # The bits of a float32 are nearly its logarithm; a parabola mends that to 0.3 %.
-        for i in range(TILE):
-            exponent = max(most - q[i], zero)
-            f = exponent - np.float32(np.int32(exponent))
-            bits[i] = np.int32((exponent + curve * f * (f - one)) * scale)
-        for i in range(TILE):
-            sums[i] += values[i]
-        if which % _BATCH == _BATCH - 1:
-            least = order[0]
-            for i in range(TILE):
-                least = min(least, order[i])
-            bits[0] = least
-            if values[0] >= limit:
-                break
+@kernel(inline=True, allocates=False)
+def _square(a, b, weight):
+    """Weighted, of the difference."""
+    d = np.float32(np.int32(max(a, b) - min(a, b)))
+    return d * d * weight
 
 
-@kernel
+@kernel(inline=True, allocates=False)
+def _clipped_square(a, b):
+    """Of the difference, if that is not beyond _FARTHEST."""
+    d = np.uint16(min(np.uint8(max(a, b) - min(a, b)), np.uint8(_FARTHEST)))
+    return np.uint16(d * d)
+
+
+@kernel(allocates=False)
+def _sum_kernels(x, samples, weights, is_even, limit, squares, sums):
+    """sums (T) <- over the samples, the sum of 2 to the minus weighted squared distance; stops once all are enough.
+
+    Each part of the tile stops by itself.
+    """
+    size, weight = x.shape[0], weights[0]
+    for start in range(0, TILE, _PART):
+        here, at, total, distance = x[start:], weights[start:], sums[start : start + _PART], squares[:_PART]
+        order = total.view(np.int32)  # floats above 0 are in the order of their bits
+        for i in range(_PART):
+            total[i] = 0
+        for which in range(samples.shape[0]):
+            sample = samples[which, start:]
+            if is_even:
+                if size == 3 * TILE:
+                    for i in range(_PART):
+                        blue = _clipped_square(here[i], sample[i])
+                        green = _clipped_square(here[TILE + i], sample[TILE + i])
+                        red = _clipped_square(here[2 * TILE + i], sample[2 * TILE + i])
+                        distance[i] = np.uint16(np.uint16(blue + green) + red)
+                else:
+                    for i in range(_PART):
+                        distance[i] = _clipped_square(here[i], sample[i])
+                for i in range(_PART):
+                    total[i] += _kernel(np.float32(np.int32(distance[i])) * weight)
+            elif size == 3 * TILE:
+                for i in range(_PART):
+                    q = _square(here[i], sample[i], at[i])
+                    q += _square(here[TILE + i], sample[TILE + i], at[TILE + i])
+                    q += _square(here[2 * TILE + i], sample[2 * TILE + i], at[2 * TILE + i])
+                    total[i] += _kernel(q)
+            else:
+                for i in range(_PART):
+                    total[i] += _kernel(_square(here[i], sample[i], at[i]))
+            if which % _BATCH == _BATCH - 1:
+                least = order[0]
+                for i in range(_PART):
+                    least = min(least, order[i])
+                if least >= np.float32(limit).view(np.int32):
+                    break
+
+
+@kernel(allocates=False)
 def _weigh(spread, narrowest, weights):
-    """weights (C x T) <- those of squared differences."""
-    half_log2_e = np.float32(0.5 * 1.4426950408889634)
+    """weights (C x T) <- those of squared differences; True if they are all equal, only the first of which is set."""
+    half_log2_e, widest = np.float32(0.5 * 1.4426950408889634), np.uint8(0)
+    for i in range(weights.shape[0]):
+        widest = max(widest, spread[i])
+    if np.float32(widest) * np.float32(_SIGMAS / _UNIT) <= narrowest <= _NARROW:
+        weights[0] = half_log2_e / (narrowest * narrowest)
+        return True
     for i in range(weights.shape[0]):
         sigma = max(np.float32(spread[i]) * np.float32(_SIGMAS / _UNIT), narrowest)
         weights[i] = half_log2_e / (sigma * sigma)
+    return False
 
 
-@kernel
+@kernel(allocates=False)
 def _follow(x, previous, spread):
     """A step of `spread` towards the difference of this frame from the previous one, which is then this one."""
     one = np.uint8(1)
@@ -83,29 +121,25 @@ def _follow(x, previous, spread):
         previous[i] = x[i]
 
 
-@kernel
-def _step(start, stop, recent, lasting, spread, previous, pixels, mask, score, narrowest, limit, now, periods, new):
-    """Tiles start .. stop: classify, then learn `new` samples (0: nothing) in one of `periods` frames.
-
-    Pixels, mask and score are flat.
-    """
-    n_samples, size = recent.shape[0], pixels.shape[0] // mask.shape[0] * TILE
-    x, weights = np.empty(size, np.uint8), np.empty(size, np.float32)
-    bits, known, other = np.empty(TILE, np.int32), np.empty(TILE, np.float32), np.empty(TILE, np.float32)
+@kernel(allocates=False)
+def _judge(start, stop, samples, states, frame, numbers, scratch):
+    """The work of :func:`_step`, in scratch of its own."""
+    (recent, lasting), (spread, previous), (pixels, mask, score) = samples, states, frame
+    (narrowest, limit, now, periods, new), (x, weights, squares, known, other, is_new) = numbers, scratch
+    n_samples, size = recent.shape[1], x.shape[0]
     half, below = np.float32(0.5), np.float32(0.49999997)
-    is_new = np.zeros(TILE, np.uint8)
     for t in range(start, stop):
         first, part = t * TILE, slice(t * size // TILE, (t + 1) * size // TILE)
         n = min(TILE, mask.shape[0] - first)
         load(pixels, first, n, x)
         widths = spread[part].reshape(size)
-        _weigh(widths, narrowest, weights)
-        _sum_kernels(x, recent, t, weights, limit, bits, known)
+        is_even = _weigh(widths, narrowest, weights)
+        _sum_kernels(x, recent[t], weights, is_even, limit, squares, known)
         unlikely = np.uint8(0)
         for i in range(TILE):
             unlikely |= np.uint8(known[i] < limit)
         if unlikely != 0:
-            _sum_kernels(x, lasting, t, weights, limit, bits, other)
+            _sum_kernels(x, lasting[t], weights, is_even, limit, squares, other)
             for i in range(TILE):
                 known[i] = max(known[i], other[i])
         decision, scores = mask[first : first + n], score[first : first + n]
@@ -121,14 +155,28 @@ def _step(start, stop, recent, lasting, spread, previous, pixels, mask, score, n
         turn = now + t * _SCATTER
         if turn % periods[0] == 0:
             for place in range(turn // periods[0] * new, turn // periods[0] * new + new):
-                sample = recent[place % n_samples, t * size : (t + 1) * size]
+                sample = recent[t, place % n_samples]
                 for c in range(0, size, TILE):
                     old, values = sample[c : c + TILE], x[c : c + TILE]
                     for i in range(TILE):
                         old[i] = old[i] if is_new[i] else values[i]
         if turn % periods[1] == 0:
             for place in range(turn // periods[1] * new, turn // periods[1] * new + new):
-                lasting[place % n_samples, t * size : (t + 1) * size] = x
+                sample = lasting[t, place % n_samples]
+                for i in range(size):
+                    sample[i] = x[i]
+
+
+@kernel
+def _step(start, stop, samples, states, frame, numbers):
+    """Tiles start .. stop: classify, then learn `new` samples (0: nothing) in one of `periods` frames.
+
+    Pixels, mask and score are flat.
+    """
+    size, floats = samples[0].shape[2], np.empty((2, TILE), np.float32)
+    x, weights, is_new = np.empty(size, np.uint8), np.empty(size, np.float32), np.zeros(TILE, np.uint8)
+    scratch = (x, weights, np.empty(TILE, np.uint16), floats[0], floats[1], is_new)
+    _judge(start, stop, samples, states, frame, numbers, scratch)
 
 
 class KernelDensity(BackgroundModel):
@@ -218,7 +266,7 @@ class KernelDensity(BackgroundModel):
         pixels[: frame.shape[0] * frame.shape[1]] = frame.reshape(-1, n_channels)
         self._previous = np.ascontiguousarray(pixels.reshape(-1, TILE, n_channels).transpose(0, 2, 1)).reshape(-1, TILE)
         self._spread = np.zeros((planes, TILE), np.uint8)
-        self._recent = np.repeat(self._previous[None], self.n_samples, axis=0)
+        self._recent = np.repeat(self._previous.reshape(-1, 1, n_channels * TILE), self.n_samples, axis=1)
         self._lasting = self._recent.copy()
 
     def _step(self, frame: Frame, mask: Mask, score: Score, learning_rate: float | None) -> None:
@@ -226,16 +274,18 @@ class KernelDensity(BackgroundModel):
         if learning_rate is not None:
             new = max(1, round(learning_rate * n)) if learning_rate > 0 else 0
             periods = (max(1, round(1 / (learning_rate * n))) if new else 1,) * 2
-        samples = (self._recent.reshape(n, -1), self._lasting.reshape(n, -1), self._spread, self._previous)
+        samples, states = (self._recent, self._lasting), (self._spread, self._previous)
         flat = (frame.reshape(-1), mask.reshape(-1), score.reshape(-1))
         numbers = (np.float32(self.min_bandwidth), np.float32(n * self.threshold), self._frames_seen, periods, new)
-        run_strips(_step, -(-mask.size // TILE), *samples, *flat, *numbers, pixels_per_unit=TILE)
+        run_strips(_step, -(-mask.size // TILE), samples, states, flat, numbers, pixels_per_unit=TILE)
 
     def background(self) -> Frame:
         """The learned picture of the empty scene: the median of the recent samples, channel by channel."""
-        return median_picture(self._recent, self._require_started())
+        samples = self._recent.swapaxes(0, 1).reshape(self.n_samples, -1, TILE)
+        return median_picture(samples, self._require_started())
 
     def _cells(self, pixels: Pixels) -> dict[str, tuple[Any, ...]]:
         plane, lane = plane_cells(pixels, self._require_started())
-        every = (slice(None), plane, lane)
+        n_channels = plane.shape[1]
+        every = (plane[:, :1] // n_channels, np.arange(self.n_samples)[:, None, None], plane % n_channels * TILE + lane)
         return {"_recent": every, "_lasting": every, "_spread": (plane, lane), "_previous": (plane, lane)}
