@@ -34,6 +34,7 @@ __all__ = [
     "OWN",
     "TILE",
     "TRIED",
+    "WAITING",
     "WIDE",
     "WINDOW",
     "WORK",
@@ -50,6 +51,7 @@ __all__ = [
     "load_windows",
     "majority",
     "mixed",
+    "neighbour",
     "place_among",
     "relative_of",
     "remember_rows",
@@ -76,7 +78,7 @@ _PATTERN = tuple(
 # Rows of a tile's working memory: how far a sample may be in each channel, the pixels that it is near to, how many near
 # ones each has found; those of `count_found` and of `_patterns`. One flat array: the compiler then knows that they do
 # not overlap.
-LIMIT, NEARBY, GOOD, _WAITING, _LOST, _CHOSEN, _REFERENCE, _LOW, _SPAN, _FIRST, _SECOND = range(0, 11 * TILE, TILE)
+LIMIT, NEARBY, GOOD, WAITING, _LOST, _CHOSEN, _REFERENCE, _LOW, _SPAN, _FIRST, _SECOND = range(0, 11 * TILE, TILE)
 WORK = 11 * TILE
 
 ENOUGH = 2  # near samples make a background
@@ -209,7 +211,7 @@ def begin_search(n, work):
     for i in range(TILE):
         waits = i < n
         work[GOOD + i] = 0 if waits else ENOUGH
-        work[_WAITING + i] = waits
+        work[WAITING + i] = waits
         work[_LOST + i] = 1
 
 
@@ -217,7 +219,7 @@ def begin_search(n, work):
 def color_near(samples, k, current, work):
     """NEARBY <- the waiting pixels with no channel farther than LIMIT from sample k; whether there is any."""
     for i in range(TILE):
-        work[NEARBY + i] = work[_WAITING + i]
+        work[NEARBY + i] = work[WAITING + i]
     for row in range(0, samples.shape[1], 3):
         for i in range(TILE):
             ours, theirs = current[row, i], samples[k, row, i]
@@ -269,8 +271,8 @@ def count_found(samples, k, learn, work):
         near = work[NEARBY + i]
         good = np.uint8(work[GOOD + i] + near)
         work[GOOD + i] = good
-        work[_WAITING + i] = np.uint8(good < ENOUGH)
-        some |= work[_WAITING + i]
+        work[WAITING + i] = np.uint8(good < ENOUGH)
+        some |= work[WAITING + i]
         # whether the place to give away is still the first one
         work[_LOST + i] &= np.uint8(one - near) if k != 1 else one
     return some != 0
@@ -291,7 +293,7 @@ def few_wait(work):
     """Whether so few pixels of a tile are still waiting that it is faster to go on with one after the other."""
     n = 0
     for i in range(TILE):
-        n += work[_WAITING + i]
+        n += work[WAITING + i]
     return n <= _FEW
 
 
@@ -379,6 +381,18 @@ OWN, NEAR, WIDE, EAGER = range(4)
 
 
 @kernel
+def neighbour(bits, kind):
+    """Rows and columns to a random neighbour in the 3 x 3 (NEAR) or 5 x 5 (WIDE), or to the pixel itself (OWN)."""
+    if kind == OWN:
+        return 0, 0
+    reach = 1 if kind == NEAR else 2
+    side = 2 * reach + 1
+    at = place_among(mixed(bits, 1), side * side - 1)
+    at += at >= side * side // 2  # not itself
+    return at // side - reach, at % side - reach
+
+
+@kernel
 def remember_rows(start, stop, features, chances, samples, key, n_places):
     """Rows start .. stop: overwrite random samples, with the pixel itself and with a random neighbour.
 
@@ -392,13 +406,7 @@ def remember_rows(start, stop, features, chances, samples, key, n_places):
         for t in range(samples.shape[1]):
             for which in range(3 * n_places):
                 kind, bits = which % 3, mixed(key, (y * samples.shape[1] + t) * 3 * n_places + which)
-                dy, dx = 0, 0
-                if kind != OWN:
-                    reach = 1 if kind == NEAR else 2
-                    side = 2 * reach + 1
-                    at = place_among(mixed(bits, 1), side * side - 1)
-                    at += at >= side * side // 2  # not itself
-                    dy, dx = at // side - reach, at % side - reach
+                dy, dx = neighbour(bits, kind)
                 if y + dy < 0 or y + dy >= height:
                     continue
                 x = t * TILE

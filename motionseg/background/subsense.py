@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from motionseg.background._feedback import (
+    CHANGE,
+    FOREGROUND_SHARE,
+    SHRINKAGE,
+    T,
+    adapt,
+    adjusted_shift,
+    averaging_windows,
+    cleaned,
+    is_large,
+    is_small,
+    limits,
+    movement,
+    new_feedback,
+    remember_masks,
+    scene_change,
+    shrunk,
+)
 from motionseg.background._lbsp import (
     EAGER,
     ENOUGH,
@@ -22,13 +39,11 @@ from motionseg.background._lbsp import (
     WORK,
     begin_search,
     color_near,
-    count_bits,
     count_found,
     features_of,
     frame_key,
     load_features,
     load_windows,
-    majority,
     relative_of,
     remember_rows,
     sample_picture,
@@ -46,39 +61,10 @@ from motionseg.core.types import FOREGROUND, Frame, Mask, Score
 
 __all__ = ["Subsense"]
 
-# Rows of the feedback (H, 9, W): threshold factor R, update period T, unrest v; and running averages, long and short:
-# of the distance to the samples, of that to the last frame, of foreground, of foreground that was cleaned away.
-_R, _T, _V, _NEAREST_LONG, _NEAREST_SHORT, _CHANGE, _FOREGROUND, _CLEANED_LONG, _CLEANED_SHORT = range(9)
-
-# Masks that the next frame needs, (4, H, W): as classified, as cleaned, pixels whose class changed, those that blink.
-_RAW, _CLEAN, _CHANGED, _BLINKS = range(4)
-
 # Rows of a tile's 16 bit numbers: limits of colour and texture, the least that was found, the present sample's sums.
 _COLOR, _TEXTURE, _LEAST, _FEWEST, _SUM, _FLIPPED = 0, TILE, 2 * TILE, 3 * TILE, 4 * TILE, 5 * TILE
 
-_SQUARE = np.ones((3, 3), np.uint8)
-_SHRINKAGE = 8
-_USUAL_AREA = 320 * 240  # pixels; larger frames are cleaned with larger windows, and samples spread farther
 _REFRESHED = 25  # frames for which foreground is learned too, after a large change of the scene
-
-
-@kernel
-def _limits(feedback, n_channels, base, offset, color, texture, single, unstable):
-    """How far a sample may be from each pixel of a row: in colour, in texture, and in the colour of one channel."""
-    r, cleaned_long, cleaned_short = feedback[_R], feedback[_CLEANED_LONG], feedback[_CLEANED_SHORT]
-    tenth, channels, margin = np.float32(0.1), np.int32(n_channels), np.int32(base // 5)
-    for x in range(r.shape[0]):
-        factor = r[x]
-        loose = (factor > np.float32(3)) | (cleaned_long[x] > tenth) | (cleaned_short[x] > tenth)
-        levels = np.int32(min(np.float32(factor * np.float32(base)), np.float32(255)))
-        total = channels * (levels - (np.int32(0) if loose else margin))
-        bits = np.int32(2) if factor < np.float32(1.5) else np.int32(4)
-        bits = bits if factor < np.float32(2.5) else np.int32(8)
-        bits = bits if factor < np.float32(3.5) else np.int32(16)
-        color[x] = total
-        single[x] = min(total >> np.int32(1), np.int32(255))
-        texture[x] = channels * (bits + np.int32(offset) * (np.int32(2) if loose else np.int32(1)))
-        unstable[x] = loose
 
 
 @kernel
@@ -113,63 +99,9 @@ def _search(samples, current, windows, relative, shift, work, differing, levels,
 
 
 @kernel
-def _movement(features, previous, color, bits):
-    """How far each pixel of a row is from the last frame: in colour and in texture, summed over the channels."""
-    for x in range(color.shape[0]):
-        color[x] = 0
-        bits[x] = 0
-    for c in range(0, features.shape[0], 3):
-        new, old = features[c], previous[c]
-        for x in range(color.shape[0]):
-            color[x] += np.uint16(np.uint8(max(new[x], old[x]) - min(new[x], old[x])))
-        new_first, old_first = features[c + 1], previous[c + 1]
-        new_second, old_second = features[c + 2], previous[c + 2]
-        for x in range(bits.shape[0]):
-            first, second = np.uint8(new_first[x] ^ old_first[x]), np.uint8(new_second[x] ^ old_second[x])
-            bits[x] += np.uint16(count_bits(first, second))
-
-
-@kernel
-def _adapt(feedback, marks, y, distance, raw, unstable, moved, flipped, levels, bits, long, short, t_low, t_high):
-    """Let the thresholds, rates and averages of a row follow what was found.
-
-    It divides where it could multiply by a constant: nothing can then be fused, and all machines give the same result.
-    """
-    r, t, v = feedback[_R], feedback[_T], feedback[_V]
-    nearest_long, nearest_short = feedback[_NEAREST_LONG], feedback[_NEAREST_SHORT]
-    change, foreground = feedback[_CHANGE], feedback[_FOREGROUND]
-    clean, blinks = marks[_CLEAN, y], marks[_BLINKS, y]
-    one, two, tenth = np.float32(1), np.float32(2), np.float32(0.1)
-    for x in range(raw.shape[0]):
-        step = np.float32(moved[x]) / levels + np.float32(flipped[x]) / bits
-        change[x] += (step / two - change[x]) / short
-        foreground[x] += (np.float32(raw[x] != 0) - foreground[x]) / short
-    for x in range(raw.shape[0]):
-        d = distance[x]
-        a = nearest_long[x] + (d - nearest_long[x]) / long
-        b = nearest_short[x] + (d - nearest_short[x]) / short
-        nearest_long[x], nearest_short[x] = a, b
-        least, most = min(a, b), max(a, b)
-        was_foreground, is_raw = clean[x] != 0, raw[x] != 0
-        unrest = v[x]
-        slower = t[x] + np.float32(0.5) / (most * unrest)
-        faster = t[x] - (unrest / np.float32(4)) / most
-        period = slower if was_foreground | ((least < tenth) & is_raw) else faster
-        t[x] = min(max(period, t_low), t_high)
-        calm = np.float32(0.05) if unstable[x] != 0 else tenth
-        calm = np.float32(0.025) if was_foreground else calm
-        unrest = unrest + one if (most > tenth) & (blinks[x] != 0) else max(unrest - calm, tenth)
-        v[x] = unrest
-        target = one + two * least
-        wider, tighter = (unrest - tenth) / np.float32(100), np.float32(0.01) / unrest
-        factor = r[x]
-        r[x] = max(factor + wider if factor < target * target else factor - tighter, one)
-
-
-@kernel
 def _chances(feedback, raw, unstable, wide_only, rate, t_low, refresh, chances):
     """What becomes of each pixel of a row: see `remember_rows`. A `rate` above 0 replaces the pixel's own."""
-    t, change, foreground = feedback[_T], feedback[_CHANGE], feedback[_FOREGROUND]
+    t, change, foreground = feedback[T], feedback[CHANGE], feedback[FOREGROUND_SHARE]
     own, near, wide, eager = chances[OWN], chances[NEAR], chances[WIDE], chances[EAGER]
     all_, most, zero = np.float32(65536), np.float32(65535), np.float32(0)
     given, fastest = np.float32(all_ * rate), all_ / t_low
@@ -200,7 +132,9 @@ def _classify(
     unstable = np.empty(width, np.uint8)
     most_levels, most_bits = np.float32(255 * n_channels), np.float32(16 * n_channels)
     for y in range(start, stop):
-        _limits(feedback[y], n_channels, base, offset, color[:width], texture[:width], single[:width], unstable)
+        limits(
+            feedback[y], n_channels, base, base // 5, offset, color[:width], texture[:width], single[:width], unstable
+        )
         for t in range(samples.shape[1]):
             x = t * TILE
             load_windows(planes, y, x, windows)
@@ -224,21 +158,10 @@ def _classify(
             distance[x] = min(d + missing, np.float32(1))
             decision[x] = FOREGROUND if good[x] < ENOUGH else 0
         if learn:
-            _movement(features[y], previous[y], total[:width], bits[:width])
+            movement(features[y], previous[y], total[:width], bits[:width])
             moved = total[:width], bits[:width], most_levels, most_bits
-            _adapt(feedback[y], marks, y, distance, decision, unstable, *moved, long, short, t_low, t_high)
+            adapt(feedback[y], marks, y, distance, decision, unstable, *moved, long, short, t_low, t_high)
             _chances(feedback[y], decision, unstable, wide_only, rate, t_low, refresh, chances[y])
-
-
-@kernel
-def _average_cleaned(start, stop, feedback, raw, clean, long, short):
-    """Rows start .. stop: the running averages of foreground that was cleaned away."""
-    for y in range(start, stop):
-        a, b, before, after = feedback[y, _CLEANED_LONG], feedback[y, _CLEANED_SHORT], raw[y], clean[y]
-        for x in range(raw.shape[1]):
-            gone = np.float32(before[x] != 0) - np.float32(after[x] != 0)
-            a[x] += (gone - a[x]) / long
-            b[x] += (gone - b[x]) / short
 
 
 class Subsense(BackgroundModel):
@@ -353,16 +276,13 @@ class Subsense(BackgroundModel):
         self.seed = check_integer("seed", seed, 0)
 
     def _start(self, frame: Frame) -> None:
-        height, width = frame.shape[:2]
         self._counters = np.zeros(2, np.int64)  # shift of the pattern's threshold, frames until the next refresh
         _, self._features, _ = features_of(frame, self._relative())
-        _, n_rows, padded = self._features.shape
+        height, n_rows, padded = self._features.shape
         self._samples = np.empty((height, padded // TILE, self.n_samples, n_rows, TILE), np.uint8)
         self._seed_samples(self.n_samples)
-        self._feedback = np.zeros((height, 9, width), np.float32)
-        self._feedback[:, _R], self._feedback[:, _T], self._feedback[:, _V] = 1, self.t_lower, 10
-        self._marks = np.zeros((4, height, width), np.uint8)
-        self._coarse = np.stack(2 * [_shrunk(frame)], axis=2)  # long and short running averages
+        self._feedback, self._marks = new_feedback(frame.shape, self.t_lower)
+        self._coarse = np.stack(2 * [shrunk(frame)], axis=2)  # long and short running averages
 
     def _relative(self) -> int:
         return relative_of(self.relative_threshold, self._require_started())
@@ -376,7 +296,7 @@ class Subsense(BackgroundModel):
         learn, (height, width) = learning_rate != 0, mask.shape
         relative, shift = self._relative(), int(self._counters[0])
         planes, features, n_textured = features_of(frame, relative, shift)
-        averaging = tuple(np.float32(min(self._frames_seen + 1, n)) for n in (self.history, self.history // 4))
+        averaging = averaging_windows(self._frames_seen, self.history)
         t_lower, t_upper, refresh = self.t_lower, self.t_upper, False
         if learn:
             t_lower, t_upper, refresh = self._watch_scene(frame, features, averaging)
@@ -385,47 +305,34 @@ class Subsense(BackgroundModel):
         arrays = (planes, features, self._features, self._samples, self._feedback, self._marks, mask, score, chances)
         limits = (np.int32(self.color_threshold), np.int32(self.texture_threshold), np.uint16(relative))
         rates = (np.float32(t_lower), np.float32(t_upper), np.float32(rate))
-        numbers = (*limits, np.int16(shift), *averaging, *rates, mask.size > 2 * _USUAL_AREA, refresh, learn)
+        numbers = (*limits, np.int16(shift), *averaging, *rates, is_large(mask.shape), refresh, learn)
         run_strips(_classify, height, *arrays, *numbers, pixels_per_unit=4 * width)
-        clean = _cleaned(mask)
+        clean = cleaned(mask)
         if learn:
             key = frame_key(self.seed, self._frames_seen)
             run_strips(remember_rows, height, features, chances, self._samples, key, n_places, pixels_per_unit=width)
-            run_strips(_average_cleaned, height, self._feedback, mask, clean, *averaging, pixels_per_unit=width // 4)
+            remember_masks(self._feedback, self._marks, mask, clean, averaging)
             self._features = features
-            self._mark(mask, clean)
-            # The patterns of most frames shall have some bits set, but not all of them.
-            textured = n_textured.sum() / mask.size
-            self._counters[0] = min(max(shift + int(textured > 0.5) - int(textured < 0.1), -85), 85)
+            self._counters[0] = adjusted_shift(shift, n_textured, mask.size)
         mask[:] = clean
         run_strips(settle_rows, height, mask, score, pixels_per_unit=width // 8)
 
     def _watch_scene(
-        self, frame: Frame, features: npt.NDArray[np.uint8], averaging: tuple[np.float32, ...]
+        self, frame: Frame, features: npt.NDArray[np.uint8], averaging: tuple[np.float32, np.float32]
     ) -> tuple[float, float, bool]:
         """Follow the frame as a whole: limits of T, and whether the model is being refreshed after a large change."""
-        if 2 * features.shape[0] * frame.shape[1] < _USUAL_AREA:
+        if is_small(frame.shape):
             return 2 * self.t_lower, 2 * self.t_upper, False
-        small, coarse = _shrunk(frame), self._coarse
-        for which, n in enumerate(averaging):
-            coarse[:, :, which] += (small - coarse[:, :, which]) / n
-        change = float(np.abs(coarse[:, :, 0] - coarse[:, :, 1]).mean(axis=(0, 1)).max())
+        change = scene_change(self._coarse, frame, averaging)
         large = self.color_threshold / 2
         self._counters[1] = max(self._counters[1] - 1, 0)
         if change >= large and self._counters[1] == 0:
             self._features[:] = features
             self._seed_samples(max(1, self.n_samples // 10))
-            self._feedback[:, _T] = 1
+            self._feedback[:, T] = 1
             self._counters[1] = _REFRESHED
         faster = 2.0 ** int(change / 2) if change >= large / 2 else 1.0
         return max(self.t_lower / faster, 1.0), max(self.t_upper / faster, 1.0), bool(self._counters[1] > 0)
-
-    def _mark(self, raw: Mask, clean: Mask) -> None:
-        """Remember the masks; a pixel blinks when its class has just changed, away from foreground."""
-        marks = self._marks
-        changed = raw ^ marks[_RAW]
-        marks[_BLINKS] = (changed | marks[_CHANGED]) & ~cv2.dilate(clean, _SQUARE, iterations=3)
-        marks[_RAW], marks[_CLEAN], marks[_CHANGED] = raw, clean, changed
 
     def background(self) -> Frame:
         """The learned picture of the empty scene: the median of the samples."""
@@ -440,22 +347,5 @@ class Subsense(BackgroundModel):
             "_features": (rows, slice(None), columns),
             "_feedback": (rows, slice(None), columns),
             "_marks": (slice(None), rows, columns),
-            "_coarse": (rows // _SHRINKAGE, columns // _SHRINKAGE),
+            "_coarse": (rows // SHRINKAGE, columns // SHRINKAGE),
         }
-
-
-def _shrunk(frame: Frame) -> npt.NDArray[np.float32]:
-    """The frame at an eighth of its size, (H / 8, W / 8, C)."""
-    width, height = -(-frame.shape[1] // _SHRINKAGE), -(-frame.shape[0] // _SHRINKAGE)
-    small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
-    return small.reshape(height, width, -1).astype(np.float32)
-
-
-def _cleaned(raw: Mask) -> Mask:
-    """The mask without gaps, holes and specks; larger specks in larger frames."""
-    closed = cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _SQUARE)
-    outside = cv2.copyMakeBorder(closed, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    cv2.floodFill(outside, None, (0, 0), FOREGROUND)
-    inside = cv2.erode(closed, _SQUARE, iterations=3)
-    side = min(9 + int(raw.size / _USUAL_AREA + 0.5), 14)
-    return majority(raw | ~outside[1:-1, 1:-1] | inside, side - 1 + side % 2)

@@ -6,8 +6,7 @@ import pytest
 from reference.footage import footage
 from reference.subsense import subsense, tidied
 
-from motionseg.background import Subsense
-from motionseg.background import subsense as module
+from motionseg.background import Subsense, _feedback
 from motionseg.core.errors import ParameterError
 from motionseg.metrics.change import ChangeCounts, count_change
 
@@ -25,7 +24,7 @@ R, T = 0, 1  # rows of state()["feedback"]
     ],
 )
 def test_it_is_its_twin(shape, numbers, rate, usual_area, monkeypatch):
-    monkeypatch.setattr(module, "_USUAL_AREA", usual_area)
+    monkeypatch.setattr(_feedback, "_USUAL_AREA", usual_area)
     frames, model = footage(12, shape, block_from=5, flicker=35, noise=5), Subsense(**numbers)
     answers = subsense(frames, **numbers, learning_rate=rate, usual_area=usual_area)
     for frame, (mask, score) in zip(frames, answers, strict=True):
@@ -38,7 +37,7 @@ def test_holes_are_filled_and_specks_swept_away():
     mask = np.zeros((60, 80), np.uint8)
     mask[10:45, 20:70] = 255
     mask[20:30, 30:40], mask[50:53, 5:8] = 0, 255
-    clean = module._cleaned(mask)
+    clean = _feedback.cleaned(mask)
     np.testing.assert_array_equal(clean == 255, tidied(mask > 0, 9))
     assert clean[25, 35] == 255
     assert not clean[48:].any()

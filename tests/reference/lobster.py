@@ -133,12 +133,8 @@ def remember(samples, features, chances, key, n_places):
     for y, x, which in np.ndindex(height, width, 3 * n_places):
         (tile, lane), (turn, kind) = divmod(x, 64), divmod(which, 3)
         bits = mixed(key, (y * -(-width // 64) + tile) * 3 * n_places + which)
-        row, column = y, x
-        if kind != OWN:
-            reach = {NEAR: 1, WIDE: 2}[kind]
-            offsets = [(dy, dx) for dy in range(-reach, reach + 1) for dx in range(-reach, reach + 1) if dy or dx]
-            dy, dx = offsets[place_among(mixed(bits, 1), len(offsets))]
-            row, column = y + dy, x + dx
+        dy, dx = offset(bits, kind)
+        row, column = y + dy, x + dx
         if not (0 <= row < height and 0 <= column < width):
             continue
         odds = chances[kind, row, column]
@@ -147,6 +143,15 @@ def remember(samples, features, chances, key, n_places):
         if lot(lane, bits) < odds:
             place = (place_among(mixed(bits, 2), len(samples[y][x])) + turn) % len(samples[y][x])
             samples[y][x][place] = features[row][column]
+
+
+def offset(bits, kind):
+    """Rows and columns to a random neighbour."""
+    if kind == OWN:
+        return 0, 0
+    reach = {NEAR: 1, WIDE: 2}[kind]
+    offsets = [(dy, dx) for dy in range(-reach, reach + 1) for dx in range(-reach, reach + 1) if dy or dx]
+    return offsets[place_among(mixed(bits, 1), len(offsets))]
 
 
 # --- random numbers ----------------------------------------------------------------------------

@@ -44,10 +44,7 @@ def subsense(
     area, relative = shape[0] * shape[1], relative_of(relative_threshold, n_channels)
     previous, _, _ = describe(frames[0], relative, 0)
     samples = first_samples(previous, n_samples, frame_key(seed, 0, "seed"))
-    r, t, v = (np.full(shape, value, f32) for value in (1, t_lower, 10))
-    nearest, cleaned = [np.zeros(shape, f32) for _ in range(2)], [np.zeros(shape, f32) for _ in range(2)]
-    change, foreground = np.zeros(shape, f32), np.zeros(shape, f32)
-    last_raw, last_clean, last_changed, blinks = (np.zeros(shape, bool) for _ in range(4))
+    feedback = Feedback(shape, t_lower)
     coarse, shift, cooldown = [shrunk(frames[0])] * 2, 0, 0
     answers = []
     for i, frame in enumerate(frames):
@@ -62,7 +59,7 @@ def subsense(
                 n_places = max(1, n_samples // 10)
                 previous, cooldown = features, 25
                 first_samples(features, n_samples, frame_key(seed, i, "seed"), samples, n_places)
-                t[:] = 1
+                feedback.t[:] = 1
             faster = 2 ** int(difference / 2) if difference >= color_threshold / 4 else 1
             low, high = max(t_lower / faster, 1), max(t_upper / faster, 1)
         given, n_places = (None, 1) if learning_rate is None else share(learning_rate, n_samples)
@@ -70,13 +67,10 @@ def subsense(
         raw, distance, chances = np.zeros(shape, bool), np.zeros(shape, f32), np.zeros((4, *shape), int)
         for p in np.ndindex(shape):
             y, x = p
-            unstable = r[p] > 3 or cleaned[0][p] > TENTH or cleaned[1][p] > TENTH
-            levels = int(min(r[p] * f32(color_threshold), f32(255)))
-            color_limit = n_channels * (levels - (0 if unstable else color_threshold // 5))
-            bits = 2 ** min(max(int(np.floor(r[p] + f32(0.5))), 1), 4)
-            texture_limit = n_channels * (bits + texture_threshold * (2 if unstable else 1))
+            margin = color_threshold // 5
+            *limits, unstable = feedback.limits(p, n_channels, color_threshold, margin, texture_threshold)
 
-            def near(sample, here=features[y][x], around=around[p], shift=shift, limits=(color_limit, texture_limit)):
+            def near(sample, here=features[y][x], around=around[p], shift=shift, limits=limits):
                 colors = abs(here[0] - sample[0])
                 flipped = texture_distances(sample, here, around, relative, shift)
                 sums = np.minimum(colors + flipped // 2 * 15, 255)
@@ -89,48 +83,83 @@ def subsense(
             d = min(d + f32(2 - len(found)) / f32(2), f32(1))
             distance[p], raw[p] = d, len(found) < 2
 
-            here, before = features[y][x], previous[y][x]
-            moved = f32(abs(here[0] - before[0]).sum()) / f32(255 * n_channels)
-            moved += f32((here[1] != before[1]).sum()) / f32(16 * n_channels)
-            change[p] += (moved / f32(2) - change[p]) / windows[1]
-            foreground[p] += (f32(raw[p]) - foreground[p]) / windows[1]
-            for average, n in zip(nearest, windows, strict=True):
-                average[p] += (d - average[p]) / n
-            smaller, larger = sorted(average[p] for average in nearest)
-            if last_clean[p] or (smaller < TENTH and raw[p]):
-                t[p] += f32(0.5) / (larger * v[p])
-            else:
-                t[p] -= v[p] / f32(4) / larger
-            t[p] = min(max(t[p], low), high)
-            if larger > TENTH and blinks[p]:
-                v[p] += f32(1)
-            else:
-                v[p] = max(v[p] - f32(0.025 if last_clean[p] else 0.05 if unstable else 0.1), TENTH)
-            target = f32(1) + f32(2) * smaller
-            r[p] += (v[p] - TENTH) / f32(100) if r[p] < target * target else -(f32(0.01) / v[p])
-            r[p] = max(r[p], f32(1))
+            feedback.adapt(p, d, raw[p], movement(features[y][x], previous[y][x]), unstable, windows, low, high)
 
             wide = unstable or area > 2 * usual_area
             if not raw[p]:
-                chances[OWN][p] = lots(65536 / t[p] if given is None else 65536 * f32(given))
+                chances[OWN][p] = lots(65536 / feedback.t[p] if given is None else 65536 * f32(given))
                 chances[NEAR][p] = 0 if wide else chances[OWN][p]
-                far = f32(65536) / (t[p] / f32(2) + f32(1)) if given is None else 65536 * f32(given)
+                far = f32(65536) / (feedback.t[p] / f32(2) + f32(1)) if given is None else 65536 * f32(given)
                 chances[WIDE][p] = lots(far) if wide else 0
             elif cooldown > 0:
                 chances[OWN][p] = lots(f32(65536) / low)
-            if foreground[p] > f32(0.995) and change[p] < f32(0.01):
+            if feedback.is_ghost(p):
                 chances[EAGER][p] = lots(f32(65536) / low)
         clean = tidied(raw, min(9 + int(area / usual_area + 0.5), 14))
         remember(samples, features, chances, frame_key(seed, i), n_places)
-        for average, n in zip(cleaned, windows, strict=True):
-            average += (raw.astype(f32) - clean.astype(f32) - average) / n
-        changed = raw != last_raw
-        blinks = (changed | last_changed) & ~grown(clean, 3)
-        previous, last_raw, last_clean, last_changed = features, raw, clean, changed
+        feedback.remember_masks(raw, clean, windows)
+        previous = features
         shift += int(textured > 0.5) - int(textured < 0.1)
-        score = np.where(clean, np.maximum(distance, f32(0.5)), np.minimum(distance, np.nextafter(f32(0.5), f32(0))))
-        answers.append((np.where(clean, 255, 0), score))
+        answers.append((np.where(clean, 255, 0), settled(distance, clean)))
     return answers
+
+
+class Feedback:
+    """Thresholds and rates of all pixels, and the averages that they follow."""
+
+    def __init__(self, shape, period):
+        self.r, self.t, self.v = (np.full(shape, value, f32) for value in (1, period, 10))
+        self.nearest, self.cleaned = ([np.zeros(shape, f32) for _ in range(2)] for _ in range(2))
+        self.change, self.foreground = np.zeros(shape, f32), np.zeros(shape, f32)
+        self.last_raw, self.last_clean, self.last_changed, self.blinks = (np.zeros(shape, bool) for _ in range(4))
+
+    def limits(self, p, n_channels, base, margin, offset):
+        r = self.r[p]
+        unstable = r > 3 or self.cleaned[0][p] > TENTH or self.cleaned[1][p] > TENTH
+        levels = int(min(r * f32(base), f32(255)))
+        bits = 2 ** min(max(int(np.floor(r + f32(0.5))), 1), 4)
+        color = n_channels * (levels - (0 if unstable else margin))
+        return color, n_channels * (bits + offset * (2 if unstable else 1)), unstable
+
+    def adapt(self, p, d, raw, moved, unstable, windows, low, high):
+        self.change[p] += (moved - self.change[p]) / windows[1]
+        self.foreground[p] += (f32(raw) - self.foreground[p]) / windows[1]
+        for average, n in zip(self.nearest, windows, strict=True):
+            average[p] += (d - average[p]) / n
+        smaller, larger = sorted(average[p] for average in self.nearest)
+        r, t, v, was_clean = self.r, self.t, self.v, self.last_clean[p]
+        if was_clean or (smaller < TENTH and raw):
+            t[p] += f32(0.5) / (larger * v[p])
+        else:
+            t[p] -= v[p] / f32(4) / larger
+        t[p] = min(max(t[p], low), high)
+        if larger > TENTH and self.blinks[p]:
+            v[p] += f32(1)
+        else:
+            v[p] = max(v[p] - f32(0.025 if was_clean else 0.05 if unstable else 0.1), TENTH)
+        target = f32(1) + f32(2) * smaller
+        r[p] += (v[p] - TENTH) / f32(100) if r[p] < target * target else -(f32(0.01) / v[p])
+        r[p] = max(r[p], f32(1))
+
+    def is_ghost(self, p):
+        return self.foreground[p] > f32(0.995) and self.change[p] < f32(0.01)
+
+    def remember_masks(self, raw, clean, windows):
+        for average, n in zip(self.cleaned, windows, strict=True):
+            average += (raw.astype(f32) - clean.astype(f32) - average) / n
+        changed = raw != self.last_raw
+        self.blinks = (changed | self.last_changed) & ~grown(clean, 3)
+        self.last_raw, self.last_clean, self.last_changed = raw, clean, changed
+
+
+def movement(here, before):
+    moved = f32(abs(here[0] - before[0]).sum()) / f32(255 * len(here[0]))
+    return (moved + f32((here[1] != before[1]).sum()) / f32(16 * len(here[0]))) / f32(2)
+
+
+def settled(score, mask):
+    """The score, on the side of one half that the mask is on."""
+    return np.where(mask, np.maximum(score, f32(0.5)), np.minimum(score, np.nextafter(f32(0.5), f32(0))))
 
 
 def lots(odds):
