@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -150,7 +151,8 @@ def _is_done(job: Job, parameters: dict[str, Any]) -> bool:
     record = read_record(Path(job.folder), job.method, job.full_name)
     if record is None or record["error"]:
         return False
-    if record["parameters"] != parameters or record["dataset"] != job.dataset:
+    written = json.loads(json.dumps(parameters))  # a tuple comes back as a list
+    if record["parameters"] != written or record["dataset"] != job.dataset:
         raise ParameterError(
             f"{job.folder} holds {job.method} on {job.sequence} with other parameters: resume with those, or take "
             f"another folder"

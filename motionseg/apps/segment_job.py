@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import time
@@ -194,7 +195,7 @@ def _continue(folder: Path, segmenter: MotionSegmenter, source: str | int, facts
     arrays, summary = read_state(folder / _STATE)
     if Path(summary["source"]).name != Path(str(source)).name:
         raise ParameterError(f"the run in {folder} was of {summary['source']}, so it cannot go on with {source}")
-    for name, value in facts.items():
+    for name, value in json.loads(json.dumps(facts)).items():  # a tuple comes back as a list
         if summary[name] != value:
             raise ParameterError(f"the run in {folder} had {name} {summary[name]}, so it cannot go on with {value}")
     segmenter.load_state(arrays)

@@ -130,6 +130,13 @@ def test_resume_redoes_nothing_and_mends_what_failed(root, tmp_path):
     assert "other parameters" in other.stderr
 
 
+def test_resume_knows_parameters_that_are_tuples(root, tmp_path):
+    words = ["bench", "cdnet", root, "-o", tmp_path / "out", "--methods", "consensus", "--sequences", "walk"]
+    assert run(*words).exit_code == 0
+    again = run(*words, "--resume")
+    assert again.exit_code == 0, again.output
+
+
 def test_a_model_of_ones_own(root, tmp_path, monkeypatch):
     (tmp_path / "own_model.py").write_text(
         "from motionseg.background import FrameDifference\n\n\nclass Mine(FrameDifference):\n    pass\n\n\nother = 3\n"

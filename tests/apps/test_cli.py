@@ -362,5 +362,6 @@ def test_models_shows_the_figures_of_the_last_measurement():
     told = json.loads(run("models", "--json").stdout)
     measured = {row["name"]: row for row in told["models"] if "F" in row}
     assert set(measured) >= {"adaptive", "gaussian_mixture", "knn"}
-    assert all(0 < row["F"] < 1 and row["fps"] > 1 for row in measured.values())
+    assert all(0 < row["F"] < 1 for row in measured.values())
+    assert all(measured[name]["fps"] > 1 for name in ("adaptive", "gaussian_mixture", "knn"))
     assert told["measured"]["what"] in run("models").stdout.replace("\n", " ")

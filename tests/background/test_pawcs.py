@@ -11,6 +11,7 @@ from motionseg.background._global_words import pardon
 from motionseg.core.errors import ParameterError
 from motionseg.metrics.change import ChangeCounts, count_change
 
+R = 0  # row of state()["feedback"]
 COUNT, FIRST, LAST = range(3)  # rows of state()["stamps"]
 
 
@@ -27,10 +28,12 @@ COUNT, FIRST, LAST = range(3)  # rows of state()["stamps"]
 def test_it_is_its_twin(shape, numbers, rate, usual_area, monkeypatch):
     monkeypatch.setattr(_feedback, "_USUAL_AREA", usual_area)
     frames, model = footage(14, shape, block_from=5, flicker=35, noise=5), Pawcs(**numbers)
-    answers = pawcs(frames, **numbers, learning_rate=rate, usual_area=usual_area)
+    answers, colors, presence = pawcs(frames, **numbers, learning_rate=rate, usual_area=usual_area)
     for frame, (mask, score) in zip(frames, answers, strict=True):
         np.testing.assert_array_equal(model.apply(frame, learning_rate=rate), mask)
         np.testing.assert_allclose(model.score(), score, atol=1e-5)
+    np.testing.assert_array_equal(model.state()["dictionary"][:, ::3], colors)
+    np.testing.assert_allclose(model.state()["presence"], presence, atol=1e-6)
     assert 0 < np.mean([score for _, score in answers]) < 1
 
 
@@ -43,6 +46,17 @@ def test_what_was_there_for_long_outlives_what_hides_it():
     masks = [model.apply(hidden) for _ in range(100)]
     assert all((mask[12:28, 19:41] == 255).all() for mask in masks)
     assert not model.apply(empty)[12:28, 19:41].any()
+
+
+def test_ghosts_vanish():
+    model, empty = Pawcs(), np.full((40, 60), 60, np.uint8)
+    first = empty.copy()
+    first[8:32, 15:45] = 200
+    for _ in range(100):
+        model.apply(first)
+    areas = [np.count_nonzero(model.apply(empty)) for _ in range(300)]
+    assert areas[20] > 500
+    assert not any(areas[210:])  # 222 without a hand from the neighbours
 
 
 def test_words_count_the_frames_they_occur_in():
@@ -77,6 +91,26 @@ def test_pixels_that_look_like_what_is_common_around_are_pardoned():
     limits = np.full(8, 20, np.uint16), np.full(8, 2, np.uint16)
     pardon(features, dictionary, presence, goal, found, *limits)
     np.testing.assert_allclose(found, [0.3, 0.1, 0.1, 0.3, 0.3, 0.3, 0.1, 0.1])
+
+
+def test_it_is_its_twin_where_nothing_rests():
+    numbers = {
+        "n_words": 6,
+        "n_global_words": 5,
+        "history": 4,
+        "inertia": 3.0,
+        "color_threshold": 60,
+        "texture_threshold": 8,
+    }
+    frames, model = footage(45, (8, 13, 3), block_from=20, flicker=60, noise=30), Pawcs(**numbers)
+    answers, colors, presence = pawcs(frames, **numbers)
+    for frame, (mask, score) in zip(frames, answers, strict=True):
+        np.testing.assert_array_equal(model.apply(frame), mask)
+        np.testing.assert_allclose(model.score(), score, atol=1e-5)
+    assert presence.max() > 0.1
+    np.testing.assert_array_equal(model.state()["dictionary"][:, ::3], colors)
+    np.testing.assert_allclose(model.state()["presence"], presence, atol=1e-6)
+    assert model.state()["feedback"][:, R].max() > 3
 
 
 @pytest.mark.parametrize("height", [240, 80])

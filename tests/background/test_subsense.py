@@ -79,6 +79,15 @@ def test_ghosts_vanish_but_what_stands_still_stays():
     assert masks[-1][10:30, 62:83].all()
 
 
+def test_it_is_its_twin_where_nothing_rests():
+    numbers = {"n_samples": 6, "history": 4, "t_upper": 16.0}
+    frames, model = footage(45, (7, 11, 3), block_from=20, flicker=60, noise=40), Subsense(**numbers)
+    for frame, (mask, score) in zip(frames, subsense(frames, **numbers), strict=True):
+        np.testing.assert_array_equal(model.apply(frame), mask)
+        np.testing.assert_allclose(model.score(), score, atol=1e-5)
+    assert model.state()["feedback"][:, R].max() > 3.5
+
+
 @pytest.mark.parametrize("height", [240, 80])
 def test_a_change_of_the_whole_scene_refreshes_samples_where_no_object_looks_like_one(height):
     model, shape = Subsense(n_samples=10, history=16), (height, 320, 3)

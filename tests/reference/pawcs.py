@@ -50,7 +50,7 @@ def pawcs(
     learning_rate=None,
     usual_area=320 * 240,
 ):
-    """Masks and scores of grey or BGR frames."""
+    """Masks and scores of grey or BGR frames; the global words' colours, and how common they are."""
     shape, n_channels = frames[0].shape[:2], channels(frames[0]).shape[2]
     area, relative = shape[0] * shape[1], relative_of(relative_threshold, n_channels)
     alike = n_channels * color_threshold, n_channels * (2 + texture_threshold)
@@ -114,7 +114,7 @@ def pawcs(
         previous = features
         shift += int(textured > 0.5) - int(textured < 0.1)
         answers.append((np.where(clean, 255, 0), settled(distance, clean)))
-    return answers
+    return answers, [color for color, _ in dictionary], presence
 
 
 def look_through(words, near, goal, here, limits, grows, now, inertia):
