@@ -55,7 +55,7 @@ class MotionSegmenter:
     >>> frame = empty.copy()
     >>> frame[20:40, 30:50] = (20, 200, 30)
     >>> segmenter.step(frame, time=0.8).regions.boxes.tolist()
-    [[30.0, 20.0, 50.0, 40.0]]
+    [[29.0, 19.0, 51.0, 41.0]]
     """
 
     def __init__(

@@ -104,7 +104,7 @@ def test_it_finds_cars(data_root):
         mask = model.apply(cv2.imread(str(road / f"input/in{i:06d}.jpg")))
         if i >= 570:
             counts += count_change(mask, cv2.imread(str(road / f"groundtruth/gt{i:06d}.png"), cv2.IMREAD_GRAYSCALE))
-    assert counts.f_measure > 0.82
+    assert counts.f_measure > 0.8
 
 
 @pytest.mark.parametrize(
