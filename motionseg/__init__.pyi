@@ -1,5 +1,6 @@
 from . import background as background
 from . import camera as camera
+from . import cluster as cluster
 from . import core as core
 from . import datasets as datasets
 from . import flow as flow

@@ -12,6 +12,7 @@ from motionseg.core.errors import FrameError, ParameterError
 
 __all__ = [
     "check_choice",
+    "check_flow",
     "check_frame",
     "check_integer",
     "check_mask",
@@ -47,6 +48,30 @@ def check_frame(frame: Any, shape: tuple[int, ...] | None = None) -> npt.NDArray
     if shape is not None and frame.shape != shape:
         raise FrameError(f"the frame has shape {frame.shape}, the first one had {shape}")
     return np.ascontiguousarray(frame)
+
+
+def check_flow(flow: Any, shape: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
+    """Return `flow` as a C-contiguous float32 (H, W, 2) array, without a copy where it already is one.
+
+    Raises
+    ------
+    FrameError
+        Not an array of floats of that shape, empty, of another size than `shape` (H, W), or not finite somewhere.
+    """
+    if not isinstance(flow, np.ndarray) or flow.dtype.kind != "f" or flow.ndim != 3 or flow.shape[2] != 2:
+        what = f"{flow.dtype} {flow.shape}" if isinstance(flow, np.ndarray) else type(flow).__name__
+        raise FrameError(f"flow is a float32 array of shape (H, W, 2), not {what}")
+    if flow.size == 0:
+        raise FrameError(f"the flow is empty: shape {flow.shape}")
+    if shape is not None and flow.shape[:2] != shape:
+        raise FrameError(f"the flow is of {flow.shape[:2]} pixels, the frame has {shape}")
+    array = np.ascontiguousarray(flow, np.float32)
+    if not np.isfinite(array).all():
+        y, x = np.argwhere(~np.isfinite(array).all(axis=2))[0]
+        raise FrameError(
+            f"flow is finite everywhere (mark unknown pixels in `valid`); at ({x}, {y}) it is {array[y, x]}"
+        )
+    return array
 
 
 def check_pixels(mask: Any, shape: tuple[int, int], name: str) -> npt.NDArray[np.bool_]:

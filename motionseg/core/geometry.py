@@ -1,13 +1,13 @@
-"""Overlaps of boxes and of masks, used by linkers, metrics and events alike."""
+"""Overlaps of boxes and of masks, and motions of the plane: what several rooms need."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.core.types import Boxes, Labels
+from motionseg.core.types import Boxes, Flow, Labels
 
-__all__ = ["box_areas", "box_intersections", "box_iou", "label_overlaps", "mask_iou"]
+__all__ = ["box_areas", "box_intersections", "box_iou", "label_overlaps", "mask_iou", "transform_flow"]
 
 
 def box_areas(boxes: Boxes) -> npt.NDArray[np.float32]:
@@ -61,3 +61,19 @@ def label_overlaps(a: Labels, b: Labels) -> npt.NDArray[np.int64]:
     rows, columns = int(a.max(initial=0)) + 1, int(b.max(initial=0)) + 1
     pairs = a.ravel().astype(np.int64) * columns + b.ravel()
     return np.bincount(pairs, minlength=rows * columns).reshape(rows, columns)
+
+
+def transform_flow(transform: npt.NDArray[np.float64], shape: tuple[int, ...]) -> Flow:
+    """The flow of a frame of `shape` (H, W, ...) all of whose pixels (x, y, 1) `transform` (3, 3) moves.
+
+    Examples
+    --------
+    >>> transform_flow(np.array([[1, 0, 2], [0, 1, 0], [0, 0, 1]], float), (1, 2)).tolist()
+    [[[2.0, 0.0], [2.0, 0.0]]]
+    """
+    x, y = np.arange(shape[1], dtype=np.float64), np.arange(shape[0], dtype=np.float64)[:, None]
+    flow = np.empty((*shape[:2], 2), np.float32)
+    w = transform[2, 0] * x + transform[2, 1] * y + transform[2, 2]
+    flow[..., 0] = (transform[0, 0] * x + transform[0, 1] * y + transform[0, 2]) / w - x
+    flow[..., 1] = (transform[1, 0] * x + transform[1, 1] * y + transform[1, 2]) / w - y
+    return flow
