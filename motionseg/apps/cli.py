@@ -8,6 +8,7 @@ Results and ``--json`` go to stdout, progress and messages to stderr.
 from __future__ import annotations
 
 import json
+import sys
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -115,6 +116,61 @@ def segment(
     exit_if_interrupted(
         summary, f"interrupted: {output} holds the first {summary['frames']} frames; --resume continues"
     )
+
+
+@app.command()
+def stabilize(
+    source: Annotated[str, typer.Argument(help="Video file, image folder, 'glob*.png', URL or webcam number.")],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="A film (.mp4, without sound), or a folder.")],
+    smoothness: Annotated[
+        float, typer.Option(metavar="FRAMES", help="Shake that is faster goes; the rest is meant.")
+    ] = 15.0,
+    model: Annotated[
+        str, typer.Option(help="Of the camera's motion: translation, similarity, affine or homography.")
+    ] = "similarity",
+    zoom: Annotated[float, typer.Option(metavar="Z", help="Enlarge, 1 to 2, to hide the border.")] = 1.0,
+    border: Annotated[
+        str, typer.Option(help="Shown where a frame does not reach: nearest pixels, or black.")
+    ] = "nearest",
+    mosaic: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Also lay all frames into one wide picture.")
+    ] = None,
+    start: Annotated[float | None, typer.Option(metavar="S", help="Begin at this second.")] = None,
+    end: Annotated[float | None, typer.Option(metavar="S", help="End at this second.")] = None,
+    resize: Annotated[int | None, typer.Option(metavar="W", help="Resize frames to this width first.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    json_: Json = False,
+) -> None:
+    """Take the shake out of a video; and, if asked, make one wide picture of what a turning camera saw."""
+    from motionseg.apps.stabilize_job import stabilize_to
+    from motionseg.camera import Mosaic, SparseCorners, Stabilizer
+
+    with errors(json_):
+        camera = SparseCorners(model=model)
+        stabilizer = Stabilizer(smoothness=smoothness, zoom=zoom, border=border, camera=camera)
+        with FrameProgress("stabilising") as progress:
+            summary = stabilize_to(
+                _source(source),
+                output,
+                stabilizer=stabilizer,
+                mosaic=None if mosaic is None else (mosaic, Mosaic()),
+                start=start,
+                end=end,
+                width=resize,
+                overwrite=overwrite,
+                on_open=lambda video: progress.expect(_expected_frames(video, start, end)),
+                on_frame=progress.advance_to,
+            )
+    if json_:
+        print(json.dumps(summary))
+    else:
+        print(
+            f"{summary['frames']} frames ({summary['frames_per_second']:.1f} frames/s), moved by "
+            f"{summary['mean_shift']:.1f} pixels on average: {', '.join(summary['files'])}"
+        )
+        if mosaic is not None and summary["in_mosaic"] < summary["frames"]:
+            print(f"{summary['frames'] - summary['in_mosaic']} frames did not fit into the mosaic", file=sys.stderr)
+    exit_if_interrupted(summary, f"interrupted: {output} holds the first {summary['frames']} frames")
 
 
 @app.command()

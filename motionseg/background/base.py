@@ -308,7 +308,8 @@ class BackgroundModel(Parametrized, ABC):
         shape, matrix = self._require_started(), check_transform(transform)
         frame = check_frame(frame, shape)
         sources, outside = pixel_sources(matrix, (shape[0], shape[1]))
-        moved = np.nonzero((sources != np.indices(shape[:2])).any(axis=0))
+        rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
+        moved = np.nonzero((sources[0] != rows) | (sources[1] != columns))
         if len(moved[0]):
             self._copy_cells(self, (sources[0][moved], sources[1][moved]), moved)
         self.restart(frame, outside)

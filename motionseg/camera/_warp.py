@@ -9,13 +9,20 @@ import numpy.typing as npt
 from motionseg.core.checks import check_frame, check_transform
 from motionseg.core.types import Frame
 
-__all__ = ["corners", "displacement", "warp_frame"]
+__all__ = ["corners", "displacement", "is_sane", "warp_frame"]
 
 
 def corners(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     """The frame's corner pixels (x, y, 1), float64 (3, 4)."""
     right, bottom = shape[1] - 1, shape[0] - 1
     return np.array([[0, right, 0, right], [0, 0, bottom, bottom], [1, 1, 1, 1]], np.float64)
+
+
+def is_sane(transform: npt.NDArray[np.float64], shape: tuple[int, ...]) -> bool:
+    """Whether the frame is neither turned over nor changed in area more than fourfold anywhere."""
+    w = transform[2] @ corners(shape)
+    growth = np.linalg.det(transform) / w**3
+    return bool((w > 0).all() and (growth > 0.25).all() and (growth < 4).all())
 
 
 def displacement(transform: npt.ArrayLike, shape: tuple[int, ...]) -> float:

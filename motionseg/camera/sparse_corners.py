@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.camera._warp import corners
+from motionseg.camera._look import Look, is_same_scene, to_full
+from motionseg.camera._warp import is_sane
 from motionseg.camera.base import CameraMotion, Motion
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_choice, check_integer
@@ -16,7 +17,6 @@ __all__ = ["SparseCorners"]
 Points = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
 
-_SIDE = 240  # pixels of the shorter side at which corners are tracked
 _SLOPE = 1.5  # grey levels a pixel in the flattest direction: what is weaker may be noise
 _LEAST = 8  # corners on which a motion rests
 _SHARE = 0.15  # of the corners, too
@@ -27,9 +27,6 @@ _N_PAIRS = 150
 _TOLERANCE = 2.0  # small pixels, of a first similarity; perspective may add to the tracking's error
 _SCALES = (1.0, 0.4, 0.2, 0.15)  # small pixels: the narrowing scale of the robust fit
 _NEAR = 1.0  # small pixels: a corner that moves with the camera
-_FAINT = 9.0  # variance of a window of a thumbnail, grey levels squared: below it is noise
-_ALIKE = 0.7  # correlation of a window that is seen again
-_SAME_SHARE = 0.15  # of the windows: two frames show the same scene
 
 _STILL = np.array([1, 0, 0, 0, 1, 0, 0, 0], np.float64)
 # Which of the eight parameters (a b c; d e f; g h 1) a motion is free in: columns of unknowns.
@@ -102,11 +99,9 @@ class SparseCorners(CameraMotion):
         exclude: npt.NDArray[np.bool_] | None,
         guess: Matrix,
     ) -> Motion:
-        factor = max(1, round(min(previous.shape) / _SIDE))
-        before, now = _Look(previous, factor), _Look(current, factor)
-        # The centre of a small pixel lies in the middle of those it is made of.
-        to_full = np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2], [0, 0, 1]])
-        start = np.linalg.inv(to_full) @ guess @ to_full
+        before, now = Look(previous), Look(current)
+        grow = to_full(before.factor)
+        start = np.linalg.inv(grow) @ guess @ grow
         seen = (
             now.flat
         )  # as it would be, had the camera moved as is guessed: corners are tracked best if they are upright
@@ -114,7 +109,9 @@ class SparseCorners(CameraMotion):
             seen = cv2.warpPerspective(
                 seen, np.linalg.inv(start), seen.shape[::-1], flags=cv2.INTER_CUBIC, borderValue=128
             )
-        points = before.corners(self.n_corners, None if exclude is None else before.reduced(exclude.view(np.uint8)) > 0)
+        points = _corners(
+            before.flat, self.n_corners, None if exclude is None else before.reduced(exclude.view(np.uint8)) > 0
+        )
         if len(points) < _LEAST:
             return Motion(guess, "textureless")
         came, gone = _track(before.flat, seen, points)
@@ -122,44 +119,29 @@ class SparseCorners(CameraMotion):
         came, gone = came[inside.all(axis=1)], gone[inside.all(axis=1)]
         transform, near = _most_common_motion(came, gone, self.model)
         n_near = int(np.count_nonzero(near))
-        if n_near >= max(_LEAST, _SHARE * len(points)) and _is_sane(start @ transform, seen.shape):
-            transform = to_full @ start @ transform @ np.linalg.inv(to_full)
-            surprise = factor * np.median(_distances(np.eye(3), came[near], gone[near]))
+        if n_near >= max(_LEAST, _SHARE * len(points)) and is_sane(start @ transform, seen.shape):
+            transform = grow @ start @ transform @ np.linalg.inv(grow)
+            surprise = before.factor * np.median(_distances(np.eye(3), came[near], gone[near]))
             return Motion(transform / transform[2, 2], "found", n_near / len(points), float(surprise))
-        if len(now.corners(self.n_corners)) < _LEAST:
+        if len(_corners(now.flat, self.n_corners)) < _LEAST:
             return Motion(guess, "textureless")
-        return Motion(guess, "lost" if _is_same_scene(before.flat, seen) else "shot_change")
+        return Motion(guess, "lost" if is_same_scene(before.flat, seen) else "shot_change")
 
 
-class _Look:
-    """What is looked at of a picture: it is small, and without slow changes of light."""
-
-    def __init__(self, picture: npt.NDArray[np.uint8], factor: int) -> None:
-        self._factor = factor
-        grey = self.reduced(picture)
-        self.flat = cv2.addWeighted(grey, 1, cv2.blur(grey, (31, 31)), -1, 128)
-
-    def reduced(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        n = self._factor
-        if n == 1:
-            return picture
-        height, width = picture.shape[0] // n, picture.shape[1] // n
-        return cv2.resize(picture[: height * n, : width * n], (width, height), interpolation=cv2.INTER_AREA)
-
-    def corners(self, n: int, exclude: npt.NDArray[np.bool_] | None = None) -> Points:
-        """The strongest corner (x, y) of each of about `n` cells that have one, float32 (N, 2)."""
-        strength = cv2.cornerMinEigenVal(self.flat, 3)
-        if exclude is not None:
-            strength[exclude] = 0
-        cell = max(4, round(np.sqrt(strength.size / n)))
-        rows, columns = strength.shape[0] // cell, strength.shape[1] // cell
-        cells = strength[: rows * cell, : columns * cell].reshape(rows, cell, columns, cell)
-        cells = cells.transpose(0, 2, 1, 3).reshape(rows * columns, cell * cell)
-        best = cells.argmax(axis=1)
-        which = np.arange(rows * columns)
-        strong = cells[which, best] > 4 * _SLOPE**2 / 255**2  # OpenCV's scale for a slope in grey levels a pixel
-        y, x = which // columns * cell + best // cell, which % columns * cell + best % cell
-        return np.stack([x, y], axis=1)[strong].astype(np.float32)
+def _corners(picture: npt.NDArray[np.uint8], n: int, exclude: npt.NDArray[np.bool_] | None = None) -> Points:
+    """The strongest corner (x, y) of each of about `n` cells that have one, float32 (N, 2)."""
+    strength = cv2.cornerMinEigenVal(picture, 3)
+    if exclude is not None:
+        strength[exclude] = 0
+    cell = max(4, round(np.sqrt(strength.size / n)))
+    rows, columns = strength.shape[0] // cell, strength.shape[1] // cell
+    cells = strength[: rows * cell, : columns * cell].reshape(rows, cell, columns, cell)
+    cells = cells.transpose(0, 2, 1, 3).reshape(rows * columns, cell * cell)
+    best = cells.argmax(axis=1)
+    which = np.arange(rows * columns)
+    strong = cells[which, best] > 4 * _SLOPE**2 / 255**2  # OpenCV's scale for a slope in grey levels a pixel
+    y, x = which // columns * cell + best // cell, which % columns * cell + best % cell
+    return np.stack([x, y], axis=1)[strong].astype(np.float32)
 
 
 def _track(before: npt.NDArray[np.uint8], now: npt.NDArray[np.uint8], points: Points) -> tuple[Points, Points]:
@@ -236,21 +218,3 @@ def _common_similarity(
     best = np.minimum(missed, tolerance).sum(axis=1).argmin()
     s, t = turn[best], shift[best]
     return np.array([[s.real, -s.imag, t.real], [s.imag, s.real, t.imag], [0, 0, 1]])
-
-
-def _is_sane(transform: Matrix, shape: tuple[int, ...]) -> bool:
-    """Whether the frame is neither turned over nor changed in area more than fourfold anywhere."""
-    w = transform[2] @ corners(shape)
-    growth = np.linalg.det(transform) / w**3
-    return bool((w > 0).all() and (growth > 0.25).all() and (growth < 4).all())
-
-
-def _is_same_scene(before: npt.NDArray[np.uint8], now: npt.NDArray[np.uint8]) -> bool:
-    """Whether some of the structure of one picture is in the other, in its place, or there is none at all."""
-    size = tuple(min(most, n) for most, n in zip((80, 60), before.shape[::-1], strict=True))
-    a, b = (cv2.resize(p, size, interpolation=cv2.INTER_AREA).astype(np.float32) for p in (before, now))
-    mean_a, mean_b, aa, bb, ab = (cv2.blur(p, (9, 9)) for p in (a, b, a * a, b * b, a * b))
-    variance_a, variance_b = np.maximum(aa - mean_a**2, 0), np.maximum(bb - mean_b**2, 0)
-    textured = variance_a > _FAINT
-    alike = textured & (ab - mean_a * mean_b > _ALIKE * np.sqrt(variance_a * variance_b))
-    return bool(np.count_nonzero(alike) >= _SAME_SHARE * np.count_nonzero(textured))

@@ -2,4 +2,5 @@
 
 from motionseg.core.catalog import attach_room
 
-__getattr__, __dir__ = attach_room(__name__)
+_EXTRA = {"LabelIdentity": "_identity", "inside_votes": "inside_outside", "motion_boundaries": "inside_outside"}
+__getattr__, __dir__ = attach_room(__name__, _EXTRA)

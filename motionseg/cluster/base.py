@@ -96,8 +96,15 @@ class FlowClusterer(Parametrized, ABC):
 
 def ordered(labels: npt.NDArray[np.integer]) -> Labels:
     """`labels` with 0 kept and the others numbered 1..N without gaps, by area, then by place."""
-    values, first, inverse, areas = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
-    rank = np.zeros(len(values), np.int32)
-    parts = np.flatnonzero(values != 0)
+    if labels.size and (labels.min() < 0 or labels.max() > labels.size):  # any numbers will do, but small ones are fast
+        values, inverse = np.unique(labels, return_inverse=True)
+        labels = np.where(values == 0, 0, np.arange(1, len(values) + 1))[inverse.reshape(labels.shape)]
+    flat = labels.ravel()
+    areas = np.bincount(flat)
+    first = np.zeros(len(areas), np.intp)
+    first[flat[::-1]] = np.arange(flat.size - 1, -1, -1)  # of pixels of one label the first in place is written last
+    parts = np.flatnonzero(areas)
+    parts = parts[parts != 0]
+    rank = np.zeros(len(areas), np.int32)
     rank[parts[np.lexsort((first[parts], -areas[parts]))]] = np.arange(1, len(parts) + 1)
-    return np.asarray(rank[inverse.reshape(labels.shape)])
+    return np.asarray(rank[labels])

@@ -25,10 +25,15 @@ class FlowEstimator(Parametrized, ABC):
 
     info: ClassVar[ModelInfo]
     """What `motionseg models` prints."""
+    _takes_colour: ClassVar[bool] = False
+    """Whether `_estimate` is given frames as they are, grey or BGR."""
+
+    _unsupported: ClassVar[frozenset[str]] = frozenset()
+    """Promises that `motionseg.testing` asks for and that it cannot keep: "zoom"."""
 
     @abstractmethod
     def _estimate(self, previous: npt.NDArray[np.uint8], current: npt.NDArray[np.uint8]) -> Flow:
-        """Flow, float32 (H, W, 2), between two grey pictures uint8 (H, W)."""
+        """Flow, float32 (H, W, 2), between two grey pictures uint8 (H, W) (see `_takes_colour`)."""
 
     def estimate(self, previous: Frame, current: Frame) -> Flow:
         """Where each pixel of `previous` is in `current`.
@@ -50,6 +55,8 @@ class FlowEstimator(Parametrized, ABC):
         """
         previous = check_frame(previous)
         current = check_frame(current, previous.shape)
+        if self._takes_colour:
+            return self._estimate(previous, current)
         return self._estimate(_grey(previous), _grey(current))
 
 

@@ -4,7 +4,7 @@ import cv2
 import pytest
 
 from motionseg.core import catalog
-from motionseg.testing import BACKGROUND_CHECKS, CAMERA_CHECKS, LINKER_CHECKS
+from motionseg.testing import BACKGROUND_CHECKS, CAMERA_CHECKS, CLUSTER_CHECKS, LINKER_CHECKS
 
 SLOW = {"opencv_lsbp", "opencv_gsoc"}
 CONTRIB = {"opencv_cnt", "opencv_gmg", "opencv_gsoc", "opencv_lsbp", "opencv_mog"}
@@ -31,12 +31,17 @@ def test_camera_motion(name, check):
     check(catalog.find("camera", name)())
 
 
+@pytest.mark.parametrize(("name", "check"), cases("cluster", CLUSTER_CHECKS))
+def test_flow_clusterer(name, check):
+    check(catalog.find("cluster", name)())
+
+
 @pytest.mark.parametrize(("name", "check"), cases("track", LINKER_CHECKS))
 def test_linker(name, check):
     check(catalog.find("track", name)())
 
 
-@pytest.mark.parametrize("room", ["background", "camera", "track"])
+@pytest.mark.parametrize("room", ["background", "camera", "cluster", "track"])
 def test_every_algorithm_says_what_it_is(room):
     for name in catalog.names(room):
         algorithm = catalog.find(room, name)
