@@ -96,15 +96,23 @@ class FlowClusterer(Parametrized, ABC):
 
 def ordered(labels: npt.NDArray[np.integer]) -> Labels:
     """`labels` with 0 kept and the others numbered 1..N without gaps, by area, then by place."""
-    if labels.size and (labels.min() < 0 or labels.max() > labels.size):  # any numbers will do, but small ones are fast
+    if labels.size == 0:
+        return labels.astype(np.int32)
+    low, high = int(labels.min()), int(labels.max())
+    if high - min(low, 0) > labels.size:  # any numbers will do, but those close together are fast
         values, inverse = np.unique(labels, return_inverse=True)
         labels = np.where(values == 0, 0, np.arange(1, len(values) + 1))[inverse.reshape(labels.shape)]
+        low = 0
+    zero = max(-low, 0)
+    if zero:
+        labels = labels.astype(np.int64) + zero
     flat = labels.ravel()
-    areas = np.bincount(flat)
-    first = np.zeros(len(areas), np.intp)
-    first[flat[::-1]] = np.arange(flat.size - 1, -1, -1)  # of pixels of one label the first in place is written last
+    areas = np.bincount(flat, minlength=zero + 1)
     parts = np.flatnonzero(areas)
-    parts = parts[parts != 0]
+    parts = parts[parts != zero]
+    sizes, first = areas[parts], np.zeros(len(areas), np.intp)
+    if len(np.unique(sizes)) < len(sizes):  # place decides
+        first[flat[::-1]] = np.arange(flat.size - 1, -1, -1)  # of pixels of one label the first one is written last
     rank = np.zeros(len(areas), np.int32)
-    rank[parts[np.lexsort((first[parts], -areas[parts]))]] = np.arange(1, len(parts) + 1)
+    rank[parts[np.lexsort((first[parts], -sizes))]] = np.arange(1, len(parts) + 1)
     return np.asarray(rank[labels])

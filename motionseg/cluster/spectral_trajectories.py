@@ -47,7 +47,9 @@ def _affinities(start, stop, points, motions, spreads, ages, steepness, near, ou
                 worst = max(worst, (du * du + dv * dv) / min(spreads[i, t], spreads[j, t]))
             dx, dy = points[i, 0] - points[j, 0], points[i, 1] - points[j, 1]
             far = max(np.float32(1), np.sqrt(dx * dx + dy * dy) / near)
-            out[i, j] = np.exp(-steepness * worst * far)
+            # What has lived for a moment is like all that paused then: it must not join them.
+            shared = np.float32(min(ages[i], ages[j])) / np.float32(max(ages[i], ages[j]))
+            out[i, j] = shared * np.exp(-steepness * worst * far)
 
 
 class SpectralTrajectories(FlowClusterer):
@@ -81,12 +83,12 @@ class SpectralTrajectories(FlowClusterer):
     -----
     It has a state: give it the flows of one video in order, and `reset` it before another; a flow of another size
     begins anew. Tracks end where motion changes abruptly (`motion_boundaries`, of half the threshold), where the flow
-    is not valid, and outside of the picture. Affinity of two tracks is exp(-steepness d^2) with d^2 the largest
-    squared difference of their residual motions over the flows they share, over the local variance, times their
-    distance in four spacings where that is more than 1. The number of groups is where the eigenvalues of the
-    normalised affinity have their largest gap; k-means groups the rows of eigenvectors. Groups that move alike are
-    joined; those that never moved faster than `ResidualThreshold`'s threshold are background. Every fourth pixel
-    takes the part of the track that is nearest in place and motion.
+    is not valid, and outside of the picture. Affinity of two tracks is exp(-steepness d^2), times the shorter life
+    over the longer, with d^2 the largest squared difference of their residual motions over the flows they share, over
+    the local variance, times their distance in four spacings where that is more than 1. The number of groups is where
+    the eigenvalues of the normalised affinity have their largest gap; k-means groups the rows of eigenvectors. Groups
+    that move alike are joined; those that never moved faster than `ResidualThreshold`'s threshold are background.
+    Every fourth pixel takes the part of the track that is nearest in place and motion.
 
     Time and memory grow with the square of the tracks: 4 bytes for each pair.
 
@@ -205,16 +207,15 @@ class SpectralTrajectories(FlowClusterer):
     def _parts(self) -> npt.NDArray[np.int64]:
         """The part of each track, 0 for the background."""
         n = len(self._points)
-        parts = np.zeros(n, np.int64)
+        if n < 3:
+            return np.zeros(n, np.int64)
         near = np.float32(4 * self._cell)
         affinity = np.empty((n, n), np.float32)
-        arguments = (self._points, self._motions, self._spreads, self._ages, np.float32(self.steepness), near, affinity)
-        if n < 3:
-            return parts
-        run_strips(_affinities, n, *arguments, pixels_per_unit=n * self.length)
+        tracks = (self._points, self._motions, self._spreads, self._ages)
+        run_strips(_affinities, n, *tracks, np.float32(self.steepness), near, affinity, pixels_per_unit=n * self.length)
         social = np.flatnonzero(affinity.sum(axis=1) > _LONELY)
         if len(social) < 3:
-            return parts
+            return np.zeros(n, np.int64)
         groups = np.full(n, -1)
         with threadpool_limits(limits=1):  # more threads might change the result
             groups[social] = _spectral(affinity[np.ix_(social, social)], self.max_groups, self.seed)
@@ -230,7 +231,7 @@ class SpectralTrajectories(FlowClusterer):
         lived = np.arange(self.length) < self._ages[:, None]
         for i, value in enumerate(values):
             weight = lived & (groups == value)[:, None]
-            enough = weight.sum(axis=0) >= max(1, 0.5 * np.count_nonzero(groups == value))
+            enough = weight.sum(axis=0) >= max(1, 0.25 * np.count_nonzero(groups == value))
             total = (self._motions * weight[..., None]).sum(axis=0)
             means[i] = np.where(enough[:, None], total / np.maximum(weight.sum(axis=0), 1)[:, None], 0)
         speeds = np.hypot(means[..., 0], means[..., 1])

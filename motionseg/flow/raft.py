@@ -42,7 +42,7 @@ class Raft(FlowEstimator):
     Notes
     -----
     Frames are padded with their border pixels to multiples of 8 and at least 128 pixels, and taken in colour. Memory on
-    the device grows with the square of the number of pixels: 2.4 GB for the correlation of a 1280x720 frame.
+    the device grows with the square of the number of pixels: 1.1 GB for the correlation of a 1280x720 frame.
 
     The licence of weights is that of whoever made them: those of torchvision were trained on data for research.
 

@@ -113,7 +113,7 @@ class TVL1(FlowEstimator):
     projects on the unit disc; prox subtracts clip(rho / |g|^2, -t lambda, t lambda) g, where g is the mean slope of
     both pictures.
 
-    Memory while it runs: 110 bytes a pixel. Pictures without texture have flow 0. Light that changes is taken for
+    Memory while it runs: 140 bytes a pixel. Pictures without texture have flow 0. Light that changes is taken for
     motion, and the flow of hidden pixels is a guess.
 
     References

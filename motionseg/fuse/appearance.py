@@ -63,16 +63,16 @@ class Appearance(Parametrized):
         self.memory = check_number("memory", memory, 0, 1)
         self.n_bins = check_integer("n_bins", n_bins, 2, 64)
         self.limit = check_number("limit", limit, 0, above=True)
-        self._counts = np.zeros((2, self.n_bins**3), np.float32)  # background, foreground
+        self._counts: LogOdds = np.zeros((2, self.n_bins**3), np.float32)  # background, foreground
         self.n_frames = 0
 
     def _bins(self, frame: Frame) -> npt.NDArray[np.int32]:
         if frame.ndim == 2:
-            frame = cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)
+            frame = np.asarray(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR), np.uint8)
         lightness, a, b = cv2.split(cv2.cvtColor(frame, cv2.COLOR_BGR2LAB))
-        bins = np.zeros(frame.shape[:2], np.int32)
+        bins: npt.NDArray[np.int32] = np.zeros(frame.shape[:2], np.int32)
         for channel in (lightness, a, b):
-            bins = bins * self.n_bins + (channel.astype(np.int32) * self.n_bins >> 8)
+            bins = np.asarray(bins * self.n_bins + (channel.astype(np.int32) * self.n_bins >> 8), np.int32)
         return bins
 
     def update(self, frame: Frame, score: Score) -> None:
@@ -81,15 +81,20 @@ class Appearance(Parametrized):
         Raises
         ------
         FrameError
-            The frame is none, or `score` has another shape.
+            The frame is none, or `score` has another shape, or leaves [0, 1]; nothing has changed.
         """
         frame = check_frame(frame)
+        score = np.asarray(score)
         if score.shape != frame.shape[:2]:
             raise FrameError(f"the score has shape {score.shape}, the frame {frame.shape}")
+        if not ((score >= 0) & (score <= 1)).all():  # not a number is neither
+            raise FrameError("the score is in [0, 1] everywhere, not as given")
         bins, moving, n = self._bins(frame).ravel(), score.ravel(), self.n_bins**3
         found = np.bincount(bins, moving, n).astype(np.float32)
         new = np.stack([np.bincount(bins, minlength=n).astype(np.float32) - found, found]) / np.float32(bins.size)
-        self._counts = np.float32(self.memory) * self._counts + np.float32(1 - self.memory) * new
+        self._counts = np.asarray(
+            np.float32(self.memory) * self._counts + np.float32(1 - self.memory) * new, np.float32
+        )
         self.n_frames += 1
 
     def log_odds(self, frame: Frame) -> LogOdds:
@@ -126,7 +131,8 @@ class Appearance(Parametrized):
         StateError
             Arrays are missing or do not fit; nothing has changed.
         """
-        counts = state.get("counts")
-        if counts is None or counts.shape != self._counts.shape or "n_frames" not in state:
+        counts, n_frames = (np.asarray(state.get(name)) for name in ("counts", "n_frames"))
+        fits = counts.shape == self._counts.shape and counts.dtype == np.float32
+        if not (fits and n_frames.shape == () and n_frames.dtype.kind in "iu"):
             raise StateError(f"the state is not that of an Appearance with n_bins={self.n_bins}")
-        self._counts, self.n_frames = counts.astype(np.float32), int(state["n_frames"])
+        self._counts, self.n_frames = counts.copy(), int(n_frames)

@@ -60,7 +60,7 @@ class CueFuser(Parametrized, ABC):
         Raises
         ------
         FrameError
-            A cue or the frame has another shape than the first cue, or a cue is not finite.
+            A cue is no picture of finite numbers, or it or the frame has another shape than the first cue.
         ParameterError
             There is no cue, or one that this fuser does not know.
         """
@@ -69,7 +69,11 @@ class CueFuser(Parametrized, ABC):
         shape = np.shape(next(iter(cues.values())))
         checked = {}
         for name, cue in cues.items():
+            if np.asarray(cue).dtype.kind not in "fiu":
+                raise FrameError(f"the cue {name!r} is of {np.asarray(cue).dtype}, not of numbers")
             array = np.ascontiguousarray(cue, np.float32)
+            if array.size == 0:
+                raise FrameError(f"the cue {name!r} is empty: shape {array.shape}")
             if array.shape != shape or array.ndim != 2:
                 raise FrameError(f"the cue {name!r} has shape {array.shape}, the first cue {shape}; both are (H, W)")
             if not np.isfinite(array).all():

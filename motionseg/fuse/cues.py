@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.core.checks import check_flow, check_frame
+from motionseg.core.checks import check_flow, check_frame, check_number
 from motionseg.core.errors import FrameError
 from motionseg.core.types import Flow, Frame, Score
 from motionseg.fuse.base import LogOdds
@@ -95,15 +95,23 @@ def motion_cue(
     threshold : float
         For the next frame, pixels: Otsu's between what moves and what does not, 70 % of it the last one's.
 
+    Raises
+    ------
+    FrameError
+        `confirmed` has another shape than `residual`.
+    ParameterError
+        `least` is not above 0.
+
     References
     ----------
     N. Otsu, A threshold selection method from gray-level histograms, SMC 9 (1979), doi:10.1109/TSMC.1979.4310076.
     """
+    least = check_number("least", least, 0, above=True)
     if residual.shape != confirmed.shape:
         raise FrameError(f"the residual has shape {residual.shape}, its trust {confirmed.shape}")
     moves = residual * (np.float32(_UNTRUSTED) + np.float32(1 - _UNTRUSTED) * confirmed)
     high = float(np.percentile(moves[::2, ::2], 99))
-    levels = np.uint8(np.clip(moves / np.float32(high + 1e-9), 0, 1) * 255)
+    levels = (np.clip(moves / np.float32(high + 1e-9), 0, 1) * 255).astype(np.uint8)
     now = max(cv2.threshold(levels, 0, 255, cv2.THRESH_OTSU)[0] / 255 * high, least)
     kept = now if threshold is None else 0.7 * threshold + 0.3 * now
     cue = _STEEPNESS * np.log((moves + np.float32(0.02)) / np.float32(np.sqrt(now * kept)))
@@ -121,7 +129,7 @@ def prior_cue(score: Score, followed: Values | None = None) -> LogOdds:
     [[-3.0, 0.0, 3.0]]
     """
     soft = np.float32(_SOFT)
-    cue = np.clip(np.log((score + soft) / (1 - score + soft)), -_LIMIT, _LIMIT)
+    cue = np.clip(np.log((score + soft) / (1 - score + soft)), -_LIMIT, _LIMIT).astype(np.float32)
     return np.asarray(cue if followed is None else cue * followed, np.float32)
 
 

@@ -67,10 +67,10 @@ class MeanField(CueFuser):
 
     Parameters
     ----------
-    motion, background, boundary, appearance, prior, border : float of at least 0
+    motion, background, boundary, appearance, prior, border, forward, backward : float of at least 0
         How much the cue of that name counts: motion that is not the camera's; the score of a background model; rays
-        that cross motion boundaries; colours learned; the last frame's score; nearness of the picture's border. Cues
-        of these names are all that `fuse` takes.
+        that cross motion boundaries; colours learned; the last frame's score; nearness of the picture's border; scores
+        of a pass through a whole clip, and of one back in time. Cues of these names are all that `fuse` takes.
     smoothness : float of at least 0
         Log-odds that a neighbour of the same colour gives (the Potts weight).
     iterations : int in [0, 100]
@@ -84,8 +84,9 @@ class MeanField(CueFuser):
     Notes
     -----
     The field of a pixel is s_i = sum_c w_c l_ic + sum_j w_ij tanh(s_j / 2) with w_ij = smoothness exp(-d_ij^2 / 2 v) /
-    |i - j|, where d_ij is the difference of colour and v its mean square between neighbours in this picture; the score
-    is 1 / (1 + exp(-s_i)). All pixels are updated at once, so the result does not depend on threads.
+    |i - j|, where d_ij is the difference of colour and v its mean square between neighbours in a row of this picture,
+    plus 5; the score is 1 / (1 + exp(-s_i)), with s_i kept within +-12. All pixels are updated at once, so the result
+    does not depend on threads.
 
     Memory: 28 bytes a pixel, and 4 for each cue.
 
@@ -113,6 +114,8 @@ class MeanField(CueFuser):
         appearance: float = 1.0,
         prior: float = 0.7,
         border: float = 1.0,
+        forward: float = 0.4,
+        backward: float = 0.4,
         smoothness: float = 1.2,
         iterations: int = 8,
     ) -> None:
@@ -122,6 +125,8 @@ class MeanField(CueFuser):
         self.appearance = check_number("appearance", appearance, 0)
         self.prior = check_number("prior", prior, 0)
         self.border = check_number("border", border, 0)
+        self.forward = check_number("forward", forward, 0)
+        self.backward = check_number("backward", backward, 0)
         self.smoothness = check_number("smoothness", smoothness, 0)
         self.iterations = check_integer("iterations", iterations, 0, 100)
 
@@ -132,7 +137,7 @@ class MeanField(CueFuser):
             if name not in known:
                 raise ParameterError(f"there is no cue {name!r}; there are: {', '.join(known)}")
             evidence[name] = np.float32(getattr(self, name)) * cue
-        unary = np.sum(list(evidence.values()), axis=0, dtype=np.float32)
+        unary = np.asarray(np.sum(list(evidence.values()), axis=0, dtype=np.float32))
         field = unary if not (self.smoothness and self.iterations) else self._smoothed(unary, frame)
         field = np.clip(field, -_SURE, _SURE)
         evidence["neighbours"] = field - unary

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -41,8 +41,8 @@ class FramePairs(BackgroundModel):
     """
 
     _unsupported = frozenset({"background", "learning_rate", "restart"})
-    _arrays: tuple[str, ...] = ("_last",)
-    _global_arrays: tuple[str, ...] = ("_last",)
+    _arrays: ClassVar[tuple[str, ...]] = ("_last",)
+    _global_arrays: ClassVar[tuple[str, ...]] = ("_last",)
 
     estimator: FlowEstimator
     camera: Matrix | None
@@ -73,15 +73,17 @@ class FramePairs(BackgroundModel):
         if learning_rate != 0:
             self._last = frame.copy()
 
-    def _flow_back(self, frame: Frame) -> Flow:
-        """Where the pixels of `frame` were in the last one; of the size at which flow is estimated, in its pixels."""
-        return self.estimator.estimate(resized(frame, _FLOW_SIDE), resized(self._last, _FLOW_SIDE))
+    def _flow(self, frame: Frame, other: Frame) -> Flow:
+        """Where the pixels of `frame` are in `other`; of the size at which flow is estimated, in its pixels."""
+        return self.estimator.estimate(resized(frame, _FLOW_SIDE), resized(other, _FLOW_SIDE))
 
     def _fit(self, flow_back: Flow, world: npt.NDArray[np.bool_] | None = None) -> FlowFit:
         """The camera's part of a flow back in time; `world`: pixels that are not believed to move by themselves."""
-        enough = world is not None and np.count_nonzero(world) >= _LEAST_WORLD * world.size
-        fit = fit_flow(flow_back, valid=world if enough else None)
-        self.camera = _forward(fit.transform, flow_back.shape, self._last.shape)
+        if world is not None and np.count_nonzero(world) < _LEAST_WORLD * world.size:
+            world = None
+        fit = fit_flow(flow_back, valid=world)
+        if self._shape is not None:
+            self.camera = _forward(fit.transform, flow_back.shape, self._shape)
         return fit
 
     def background(self) -> Frame:

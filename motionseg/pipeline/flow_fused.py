@@ -111,28 +111,34 @@ class FlowFused(FramePairs):
     # --- one frame -------------------------------------------------------------------------
 
     def _start_pairs(self, frame: Frame) -> None:
-        small = resized(frame, _SIDE)
-        self._believed = np.zeros(small.shape[:2], np.float32)  # the last score
+        self.begin(reduced(frame).shape)
+
+    def begin(self, shape: tuple[int, ...]) -> None:
+        """Know nothing yet of frames whose reduced shape is `shape`; for those who call `advance` themselves."""
+        self._believed = np.zeros(shape[:2], np.float32)  # the last score
         self._threshold = np.zeros(1)  # of the motion cue
         self._parallax = np.array([0.5])  # how often the picture has shown some, of late
         self._colours = self.appearance.clone()
 
-    def _compare(self, frame: Frame, mask: Mask, score: Score, *, learn: bool) -> None:
-        flow = self._flow_back(frame)
-        small = resized(frame, _SIDE)
-        self._fusion, (threshold, parallax) = self._fused(
-            small, resized(self._last, _SIDE), shrunk_flow(flow, small.shape)
-        )
-        large = cv2.resize(self._fusion.score, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        score[...] = np.clip(large, 0, 1)
-        mask[...] = np.where(score >= 0.5, np.uint8(FOREGROUND), np.uint8(BACKGROUND))
-        if learn:
-            self._believed, self._threshold = self._fusion.score, np.array([threshold])
-            self._parallax = np.array([float(parallax)])
-            self._colours.update(small, self._believed)
+    def take_over(self, frame: Frame, score: Score) -> None:
+        """Start from a frame of which another method knows what moves: `score`, float32 (H, W) in [0, 1]."""
+        self.reset()
+        self.apply(frame)
+        small = reduced(frame)
+        self._believed = cv2.resize(score, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        self._colours.update(small, self._believed)
 
-    def _fused(self, small: Frame, last: Frame, flow: Flow) -> tuple[Fusion, tuple[float, float]]:
-        """The fused cues of two small frames, `flow` from the new one back, and threshold and parallax for the next."""
+    def _compare(self, frame: Frame, mask: Mask, score: Score, *, learn: bool) -> None:
+        small, flow = reduced(frame), self.flow_between(frame, self._last)
+        self._fusion = self.advance(small, reduced(self._last), flow, learn=learn)
+        write_enlarged(self._fusion.score, mask, score)
+
+    def flow_between(self, frame: Frame, other: Frame) -> Flow:
+        """The flow from `frame` to `other`, reduced as they are for fusing, in pixels of that size."""
+        return shrunk_flow(self._flow(frame, other), reduced(frame).shape)
+
+    def advance(self, small: Frame, last: Frame, flow: Flow, *, learn: bool = True) -> Fusion:
+        """The fused cues of a reduced frame and the `last` one, `flow` from it to that one; remembered if to `learn`."""
         first = self._colours.n_frames == 0
         world = None if first else self._believed < 0.5
         fit = self._fit(flow, world)
@@ -141,31 +147,35 @@ class FlowFused(FramePairs):
         sure = confirmed > 0.5  # the flow of skies and waters leads anywhere, also to an epipole
         around = epipolar_residual(flow, fit, valid=sure if world is None else sure & world)
         parallax = 0.9 * self._parallax[0] + 0.1 * around.is_parallax
-        self.has_parallax = parallax > _PARALLAX
+        self.has_parallax = bool(parallax > _PARALLAX)
         if around.is_parallax != self.has_parallax:
             around = epipolar_residual(flow, fit, valid=world, believe=self.has_parallax)
         residual = cv2.GaussianBlur(around.residual, (0, 0), _SPREAD)
-        motion, threshold = motion_cue(
-            residual, confirmed, least=_LEAST_MOTION, threshold=None if first else self._threshold[0]
-        )
+        before = None if first else float(self._threshold[0])
+        motion, threshold = motion_cue(residual, confirmed, least=_LEAST_MOTION, threshold=before)
         cues = {"motion": motion, "border": border_cue(small.shape)}
         if self.fuser.boundary:
             cues["boundary"] = vote_cue(inside_votes(motion_boundaries(flow - camera)))
         if not first:
-            carried, covered = (_carried(self._believed, way) for way in (flow, camera))
-            came_into_view = covered * (1 - carried)
-            motion[...] = np.where(motion > 0, motion * (1 - came_into_view), motion)
-            cues["prior"] = prior_cue(carried, followed)
+            prior, covered = (carried(self._believed, way) for way in (flow, camera))
+            came_into_view = covered * (1 - prior)
+            cues["motion"] = np.where(motion > 0, motion * (1 - came_into_view), motion)
+            cues["prior"] = prior_cue(prior, followed)
         if self._colours.n_frames >= _BORN:
             cues["appearance"] = self._colours.log_odds(small)
-        return self.fuser.fuse(cues, frame=small), (threshold, parallax)
+        fusion = self.fuser.fuse(cues, frame=small)
+        if learn:
+            self._believed, self._threshold = fusion.score, np.array([threshold])
+            self._parallax = np.array([parallax])
+            self._colours.update(small, fusion.score)
+        return fusion
 
     def evidence(self) -> dict[str, Values]:
         """What each cue has added to the log-odds of the last score, float32 (H, W); empty before two frames."""
         if self._fusion is None or self._shape is None:
             return {}
         size = self._shape[1::-1]
-        return {name: cv2.resize(share, size) for name, share in self._fusion.evidence.items()}
+        return {name: np.asarray(cv2.resize(share, size), np.float32) for name, share in self._fusion.evidence.items()}
 
     # --- state -------------------------------------------------------------------------------
 
@@ -186,6 +196,18 @@ class FlowFused(FramePairs):
         self._colours = colours
 
 
+def reduced(frame: Frame) -> Frame:
+    """`frame` at the size at which cues are fused."""
+    return resized(frame, _SIDE)
+
+
+def write_enlarged(small: Score, mask: Mask, score: Score) -> None:
+    """Fill `mask` and `score` (H, W) from a score of the reduced frame."""
+    large = small if small.shape == mask.shape else cv2.resize(small, mask.shape[::-1])
+    score[...] = np.clip(large, 0, 1)
+    mask[...] = np.where(score >= 0.5, np.uint8(FOREGROUND), np.uint8(BACKGROUND))
+
+
 def shrunk_flow(flow: Flow, shape: tuple[int, ...]) -> Flow:
     """`flow` for a picture of `shape` (H, W, ...), in its pixels."""
     if flow.shape[:2] == shape[:2]:
@@ -194,6 +216,6 @@ def shrunk_flow(flow: Flow, shape: tuple[int, ...]) -> Flow:
     return np.asarray(cv2.resize(flow, shape[1::-1], interpolation=cv2.INTER_AREA) * ratio)
 
 
-def _carried(score: Score, flow: Flow) -> Score:
-    """The last score (H, W) where `flow` finds it."""
-    return np.asarray(np.clip(warp_by_flow(score, flow)[0], 0, 1))
+def carried(values: Values, flow: Flow) -> Values:
+    """Values (H, W) of the last frame where `flow` finds them."""
+    return np.asarray(warp_by_flow(values, flow)[0])

@@ -51,12 +51,12 @@ class NaiveFlow(FramePairs):
         y, x = np.mgrid[_GRID // 2 : mask.shape[0] : _GRID, _GRID // 2 : mask.shape[1] : _GRID]
         points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
         cv2.setRNGSeed(0)  # findHomography's own is never set back
-        back, _ = cv2.findHomography(points, points + flow[y.ravel(), x.ravel()], cv2.RANSAC, _TOLERANCE)
-        back = np.eye(3) if back is None else back
-        self.camera = np.linalg.inv(back)
+        found, _ = cv2.findHomography(points, points + flow[y.ravel(), x.ravel()], cv2.RANSAC, _TOLERANCE)
+        back = np.eye(3) if found is None else np.asarray(found, np.float64)
+        self.camera = np.asarray(np.linalg.inv(back))
         length = np.linalg.norm(flow - transform_flow(back, frame.shape), axis=2)
         high = max(float(np.percentile(length, 99)), 1e-6)
-        levels = np.uint8(np.clip(length / high, 0, 1) * 255)
-        _, found = cv2.threshold(levels, 0, FOREGROUND, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-        mask[...] = cv2.medianBlur(found, 9)
+        levels = (np.clip(length / high, 0, 1) * 255).astype(np.uint8)
+        _, above = cv2.threshold(levels, 0, FOREGROUND, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+        mask[...] = cv2.medianBlur(above, 9)
         score[...] = mask > 0

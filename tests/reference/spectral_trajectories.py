@@ -11,5 +11,5 @@ def affinities(points, motions, spreads, ages, steepness, near):
         difference = ((motions[i, :shared].astype(float) - motions[j, :shared]) ** 2).sum(axis=1)
         worst = (difference / np.minimum(spreads[i, :shared], spreads[j, :shared])).max(initial=0)
         far = max(1, np.hypot(*(points[i] - points[j])) / near)
-        result[i, j] = np.exp(-steepness * worst * far)
+        result[i, j] = shared / max(ages[i], ages[j]) * np.exp(-steepness * worst * far)
     return result

@@ -1,0 +1,143 @@
+"""Flow segmentation of a whole clip, in both directions of time."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from motionseg.core.types import Flow, Frame
+from motionseg.fuse.base import Fusion
+from motionseg.fuse.cues import prior_cue
+from motionseg.pipeline.flow_fused import FlowFused, carried, reduced
+
+__all__ = ["FlowOffline", "fingerprint"]
+
+Values = npt.NDArray[np.float32]
+
+_CHUNK, _RUN_UP = 100, 25  # frames: done together; and seen beyond them, for the pass back in time to get going
+_APPEARANCE, _PRIOR = 0.5, 0.43  # how much of these cues counts, behind two passes that have used them already
+_STEPS = 20.0  # kept log-odds are integers, so many to one
+
+
+def fingerprint(frame: Frame) -> int:
+    """A number that tells frames of a clip apart."""
+    return zlib.crc32(frame.tobytes())
+
+
+@dataclass(eq=False)
+class _Item:
+    """What is kept of a frame until it is done."""
+
+    key: int
+    small: Frame
+    back: npt.NDArray[np.float16] | None
+    """Flow to the frame before."""
+    ahead: npt.NDArray[np.float16] | None = None
+    """Flow to the frame behind."""
+    forward: Values | None = None
+    backward: Values | None = None
+    """Log-odds of the pass forward, and of the one back in time."""
+
+
+class FlowOffline:
+    """Sees the frames of a clip once, in their order, and then knows the fused score of each.
+
+    Frames are done in groups of 100, with 25 more behind them, so memory does not grow with the clip but for the
+    results, compressed: about 10 kB a frame.
+    """
+
+    def __init__(self, model: FlowFused) -> None:
+        self._model = model
+        self._forward: FlowFused | None = None
+        self._items: list[_Item] = []
+        self._last: Frame | None = None
+        self._kept: dict[int, tuple[tuple[int, ...], list[str], bytes]] = {}
+
+    def __len__(self) -> int:
+        """Frames that are done."""
+        return len(self._kept)
+
+    def push(self, frame: Frame) -> None:
+        """The next frame of the clip."""
+        small = reduced(frame)
+        if self._forward is None:
+            self._forward = self._model.clone()
+            self._forward.begin(small.shape)
+        item = _Item(fingerprint(frame), small, None)
+        if self._last is not None:
+            before = self._items[-1]
+            before.ahead = self._model.flow_between(self._last, frame).astype(np.float16)
+            back = self._model.flow_between(frame, self._last)
+            item.forward = prior_cue(self._forward.advance(small, before.small, back).score)
+            item.back = back.astype(np.float16)
+        self._last = frame.copy()
+        self._items.append(item)
+        if len(self._items) >= _CHUNK + 2 * _RUN_UP:
+            self._do(_CHUNK)
+
+    def finish(self) -> None:
+        """There are no more frames, or the next one is not of this shot."""
+        if len(self._items) > 1:
+            self._do(len(self._items))
+        self._items, self._last, self._forward = [], None, None
+
+    def look_up(self, frame: Frame) -> Fusion | None:
+        """What was found in a frame; None if it was not among those that are done."""
+        kept = self._kept.get(fingerprint(frame))
+        if kept is None:
+            return None
+        shape, names, data = kept
+        shares = np.frombuffer(zlib.decompress(data), np.int16).reshape(shape).astype(np.float32) / np.float32(_STEPS)
+        field = shares.sum(axis=0)
+        return Fusion(1 / (1 + np.exp(-field)), dict(zip(names, shares, strict=True)))
+
+    def _do(self, n: int) -> None:
+        """Keep the results of the first `n` items, and forget these but the last of them."""
+        self._pass_back()
+        colours = self._model.appearance.clone(memory=0.0)
+        counts = 0.0
+        for item in self._items:
+            colours.update(item.small, 1 / (1 + np.exp(-_both(item))))
+            counts = counts + colours.state()["counts"]
+        colours.load_state({"counts": counts, "n_frames": np.array(len(self._items))})
+        for i in range(n):
+            item = self._items[i]
+            if item.key in self._kept:  # the last item of the group before
+                continue
+            near = [(self._items[i - 1], item.back)] if i > 0 else []
+            near += [(self._items[i + 1], item.ahead)] if i + 1 < len(self._items) else []
+            prior = sum(carried(_both(other), _wide(flow)) for other, flow in near)
+            cues = {
+                "forward": item.backward if item.forward is None else item.forward,
+                "backward": item.forward if item.backward is None else item.backward,
+                "prior": np.float32(_PRIOR) * np.asarray(prior, np.float32),
+                "appearance": np.float32(_APPEARANCE) * colours.log_odds(item.small),
+            }
+            self._keep(item.key, self._model.fuser.fuse(cues, frame=item.small))
+        self._items = self._items[n - 1 :]
+
+    def _pass_back(self) -> None:
+        """Go through the items from the last to the first."""
+        model = self._model.clone()
+        model.begin(self._items[0].small.shape)
+        for item, behind in zip(self._items[-2::-1], self._items[:0:-1], strict=True):
+            item.backward = prior_cue(model.advance(item.small, behind.small, _wide(item.ahead)).score)
+        self._items[-1].backward = None
+
+    def _keep(self, key: int, fusion: Fusion) -> None:
+        shares = np.rint(np.stack(list(fusion.evidence.values())) * np.float32(_STEPS)).astype(np.int16)
+        self._kept[key] = shares.shape, list(fusion.evidence), zlib.compress(shares.tobytes(), 1)
+
+
+def _wide(flow: npt.NDArray[np.float16] | None) -> Flow:
+    assert flow is not None  # of all items but the first and the last
+    return flow.astype(np.float32)
+
+
+def _both(item: _Item) -> Values:
+    """The mean log-odds of both passes; of one, where there is but one."""
+    passes = [way for way in (item.forward, item.backward) if way is not None]
+    return np.asarray(np.mean(passes, axis=0, dtype=np.float32))
