@@ -4,6 +4,7 @@ from . import cluster as cluster
 from . import core as core
 from . import datasets as datasets
 from . import flow as flow
+from . import fuse as fuse
 from . import io as io
 from . import metrics as metrics
 from . import pipeline as pipeline

@@ -104,15 +104,12 @@ def ordered(labels: npt.NDArray[np.integer]) -> Labels:
         labels = np.where(values == 0, 0, np.arange(1, len(values) + 1))[inverse.reshape(labels.shape)]
         low = 0
     zero = max(-low, 0)
-    if zero:
-        labels = labels.astype(np.int64) + zero
-    flat = labels.ravel()
-    areas = np.bincount(flat, minlength=zero + 1)
+    flat = labels.ravel().astype(np.intp) + zero
+    areas = np.bincount(flat[flat != zero], minlength=zero + 1)
     parts = np.flatnonzero(areas)
-    parts = parts[parts != zero]
     sizes, first = areas[parts], np.zeros(len(areas), np.intp)
     if len(np.unique(sizes)) < len(sizes):  # place decides
         first[flat[::-1]] = np.arange(flat.size - 1, -1, -1)  # of pixels of one label the first one is written last
     rank = np.zeros(len(areas), np.int32)
     rank[parts[np.lexsort((first[parts], -sizes))]] = np.arange(1, len(parts) + 1)
-    return np.asarray(rank[labels])
+    return np.asarray(rank.take(flat).reshape(labels.shape))

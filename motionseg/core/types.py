@@ -193,6 +193,10 @@ class Segmentation:
         Dense motion, pixels, previous -> current.
     camera : float64 (3, 3), optional
         Motion of the camera, previous -> current.
+    behaviour, way : str, optional
+        What the camera does, and how the frame was segmented because of it (`motionseg.pipeline.Auto`).
+    evidence : dict of str to float32 (H, W), optional
+        What each cue has added to the log-odds of the score, natural logarithm; above 0 for foreground.
     """
 
     index: int
@@ -204,6 +208,9 @@ class Segmentation:
     tracks: Tracks | None = None
     flow: Flow | None = None
     camera: npt.NDArray[np.float64] | None = None
+    behaviour: str | None = None
+    way: str | None = None
+    evidence: dict[str, npt.NDArray[np.float32]] | None = None
 
     def track_labels(self) -> Labels:
         """Labels that last: the id of the track that each pixel belongs to, int32 (H, W), 0 for none.

@@ -19,6 +19,7 @@ __all__ = ["Appearance"]
 
 _BLUR = 0.7  # bins: colours change with the light
 _RARE = 2e-5  # density of a colour that was never seen: neither foreground nor background
+_ROUNDING = 1e-4  # by which scores that were resized may leave [0, 1]
 
 
 class Appearance(Parametrized):
@@ -87,9 +88,9 @@ class Appearance(Parametrized):
         score = np.asarray(score)
         if score.shape != frame.shape[:2]:
             raise FrameError(f"the score has shape {score.shape}, the frame {frame.shape}")
-        if not ((score >= 0) & (score <= 1)).all():  # not a number is neither
-            raise FrameError("the score is in [0, 1] everywhere, not as given")
-        bins, moving, n = self._bins(frame).ravel(), score.ravel(), self.n_bins**3
+        if not ((score > -_ROUNDING) & (score < 1 + _ROUNDING)).all():  # not a number is neither
+            raise FrameError("the score is not in [0, 1] everywhere")
+        bins, moving, n = self._bins(frame).ravel(), np.clip(score, 0, 1).ravel(), self.n_bins**3
         found = np.bincount(bins, moving, n).astype(np.float32)
         new = np.stack([np.bincount(bins, minlength=n).astype(np.float32) - found, found]) / np.float32(bins.size)
         self._counts = np.asarray(

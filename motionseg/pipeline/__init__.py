@@ -5,8 +5,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "auto": ["Auto"],
+        "clustered": ["Clustered"],
         "compensated": ["Compensated"],
         "evaluation": ["Evaluation", "Run", "WorstFrame", "combine", "evaluate"],
+        "flow_fused": ["FlowFused"],
+        "naive_flow": ["NaiveFlow"],
         "segmenter": ["MotionSegmenter"],
         "stream": ["segment", "segment_stream"],
     },

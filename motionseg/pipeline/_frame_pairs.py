@@ -45,14 +45,14 @@ class FramePairs(BackgroundModel):
     _global_arrays: ClassVar[tuple[str, ...]] = ("_last",)
 
     estimator: FlowEstimator
-    camera: Matrix | None
+    motion: Matrix | None
     """Motion of the camera, previous -> current, float64 (3, 3), in pixels of the frame; None before two frames."""
 
     def __init__(self, estimator: FlowEstimator | None) -> None:
         if not (estimator is None or isinstance(estimator, FlowEstimator)):
             raise ParameterError(f"estimator is a FlowEstimator, not {estimator!r}")
         self.estimator = OpenCVDIS() if estimator is None else estimator
-        self.camera = None
+        self.motion = None
 
     def _start_pairs(self, frame: Frame) -> None:
         """Allocate what is remembered beside the last frame."""
@@ -83,7 +83,7 @@ class FramePairs(BackgroundModel):
             world = None
         fit = fit_flow(flow_back, valid=world)
         if self._shape is not None:
-            self.camera = _forward(fit.transform, flow_back.shape, self._shape)
+            self.motion = _forward(fit.transform, flow_back.shape, self._shape)
         return fit
 
     def background(self) -> Frame:
@@ -92,7 +92,7 @@ class FramePairs(BackgroundModel):
 
     def reset(self) -> None:
         super().reset()
-        self.camera = None
+        self.motion = None
 
 
 def _forward(back: Matrix, small: tuple[int, ...], full: tuple[int, ...]) -> Matrix:

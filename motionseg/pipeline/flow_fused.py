@@ -138,7 +138,7 @@ class FlowFused(FramePairs):
         return shrunk_flow(self._flow(frame, other), reduced(frame).shape)
 
     def advance(self, small: Frame, last: Frame, flow: Flow, *, learn: bool = True) -> Fusion:
-        """The fused cues of a reduced frame and the `last` one, `flow` from it to that one; remembered if to `learn`."""
+        """The fused cues of a reduced frame and the `last` one, `flow` from it to that one; remembered if `learn`."""
         first = self._colours.n_frames == 0
         world = None if first else self._believed < 0.5
         fit = self._fit(flow, world)
@@ -174,8 +174,7 @@ class FlowFused(FramePairs):
         """What each cue has added to the log-odds of the last score, float32 (H, W); empty before two frames."""
         if self._fusion is None or self._shape is None:
             return {}
-        size = self._shape[1::-1]
-        return {name: np.asarray(cv2.resize(share, size), np.float32) for name, share in self._fusion.evidence.items()}
+        return enlarged(self._fusion.evidence, self._shape)
 
     # --- state -------------------------------------------------------------------------------
 
@@ -206,6 +205,11 @@ def write_enlarged(small: Score, mask: Mask, score: Score) -> None:
     large = small if small.shape == mask.shape else cv2.resize(small, mask.shape[::-1])
     score[...] = np.clip(large, 0, 1)
     mask[...] = np.where(score >= 0.5, np.uint8(FOREGROUND), np.uint8(BACKGROUND))
+
+
+def enlarged(evidence: dict[str, Values], shape: tuple[int, ...]) -> dict[str, Values]:
+    """The shares of cues in a reduced frame, for a frame of `shape` (H, W, ...)."""
+    return {name: np.asarray(cv2.resize(share, shape[1::-1])) for name, share in evidence.items()}
 
 
 def shrunk_flow(flow: Flow, shape: tuple[int, ...]) -> Flow:

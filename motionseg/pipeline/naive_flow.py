@@ -53,7 +53,7 @@ class NaiveFlow(FramePairs):
         cv2.setRNGSeed(0)  # findHomography's own is never set back
         found, _ = cv2.findHomography(points, points + flow[y.ravel(), x.ravel()], cv2.RANSAC, _TOLERANCE)
         back = np.eye(3) if found is None else np.asarray(found, np.float64)
-        self.camera = np.asarray(np.linalg.inv(back))
+        self.motion = np.asarray(np.linalg.inv(back))
         length = np.linalg.norm(flow - transform_flow(back, frame.shape), axis=2)
         high = max(float(np.percentile(length, 99)), 1e-6)
         levels = (np.clip(length / high, 0, 1) * 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""One camera's way from frames to tracks: background model, cleaning, regions, linking."""
+"""One camera's way from frames to tracks: what moves, cleaning, regions, linking."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy.typing as npt
 from motionseg.background._guarded import Guarded
 from motionseg.background.adaptive import Adaptive
 from motionseg.background.base import BackgroundModel
-from motionseg.core.checks import check_integer, check_number
+from motionseg.core.checks import check_choice, check_integer, check_number
 from motionseg.core.errors import ParameterError, StateError
-from motionseg.core.types import BACKGROUND, FOREGROUND, Frame, Mask, Segmentation
+from motionseg.core.types import BACKGROUND, FOREGROUND, Frame, Mask, Score, Segmentation
+from motionseg.fuse.cues import score_cue
 from motionseg.regions.clean import MaskCleaner
 from motionseg.regions.components import find_regions
 from motionseg.track.base import Linker
@@ -24,10 +25,12 @@ __all__ = ["MotionSegmenter"]
 _DEFAULT: Any = object()
 # A walker 10 pixels wide and 25 tall in a 640 x 480 picture has 8e-4 of it; less than a third of that is no object.
 _MIN_SHARE = 2.5e-4
+# What some models know beside mask and score: fields of a Segmentation, and the model's attributes.
+_FACTS = {"camera": "motion", "behaviour": "behaviour", "way": "way"}
 
 
 class MotionSegmenter:
-    """Tells, frame after frame, what moves before one fixed camera, and follows it.
+    """Tells, frame after frame, what moves before one camera, and follows it.
 
     Parameters
     ----------
@@ -40,11 +43,13 @@ class MotionSegmenter:
         Gives regions ids that last; default ``KalmanIoU()``; None: no tracks.
     min_area : int, optional
         Smaller regions (px2) are dropped from mask, labels and tracks; default 1/4000 of the picture.
+    explain : bool
+        Also keep what each cue has added to the score of each pixel, as ``Segmentation.evidence``.
 
     Raises
     ------
     ParameterError
-        `background` is not a BackgroundModel, or `min_area` is not a positive integer.
+        `background` is not a BackgroundModel, `min_area` is not a positive integer, or `explain` no bool.
 
     Examples
     --------
@@ -65,6 +70,7 @@ class MotionSegmenter:
         cleaner: MaskCleaner | None = _DEFAULT,
         linker: Linker | None = _DEFAULT,
         min_area: int | None = None,
+        explain: bool = False,
     ) -> None:
         self.background = Guarded(Adaptive()) if background is _DEFAULT else background
         if not isinstance(self.background, BackgroundModel):
@@ -72,7 +78,21 @@ class MotionSegmenter:
         self.cleaner = MaskCleaner() if cleaner is _DEFAULT else cleaner
         self.linker = KalmanIoU() if linker is _DEFAULT else linker
         self.min_area = min_area if min_area is None else check_integer("min_area", min_area, 1)
+        self.explain = check_choice("explain", explain, (False, True))
         self._next_index, self._last_time = 0, -np.inf
+
+    @classmethod
+    def auto(cls, **parts: Any) -> MotionSegmenter:
+        """A segmenter for any camera, fixed or moving: it decides for itself (`motionseg.pipeline.Auto`).
+
+        Parameters
+        ----------
+        **parts
+            All of the class, but `background`.
+        """
+        from motionseg.pipeline.auto import Auto
+
+        return cls(background=Auto(), **parts)
 
     def step(
         self,
@@ -112,7 +132,10 @@ class MotionSegmenter:
         tracks = None if self.linker is None else self.linker.update(regions, time)
         index = self._next_index if index is None else index
         self._next_index, self._last_time = index + 1, time
-        return Segmentation(index, time, mask, score, labels, regions, tracks)
+        seen = self.background
+        facts = {name: getattr(seen, attribute, None) for name, attribute in _FACTS.items()}
+        evidence = None if not self.explain else _evidence(seen, score)
+        return Segmentation(index, time, mask, score, labels, regions, tracks, **facts, evidence=evidence)
 
     def bootstrap(self, frames: Iterable[Frame]) -> None:
         """Start anew, and learn the empty scene from many frames at once (see ``BackgroundModel.bootstrap``).
@@ -176,6 +199,12 @@ class MotionSegmenter:
                 self.background.load_state(old)
                 raise
         self._next_index, self._last_time = index, last_time
+
+
+def _evidence(model: BackgroundModel, score: Score) -> dict[str, npt.NDArray[np.float32]]:
+    """The shares of a model that has several cues; of all others, what the score says."""
+    tell = getattr(model, "evidence", None)
+    return {"background": score_cue(score)} if tell is None else dict(tell())
 
 
 def _part(state: dict[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDArray[Any]]:

@@ -60,7 +60,7 @@ def _segment(clusterer: FlowClusterer, flow: Flow, **more: Any) -> Labels:
     """As a clone answers that has seen nothing before; its contract is looked at."""
     labels = clusterer.clone().segment(flow, **more)
     require(labels.dtype == np.int32 and labels.shape == flow.shape[:2], clusterer, "labels are int32 (H, W)")
-    require(labels.flags.writeable and labels.flags.owndata, clusterer, "labels are the caller's own")
+    require(labels.flags.writeable, clusterer, "labels are the caller's own")
     areas = np.bincount(labels.ravel())[1:] if labels.min() >= 0 else np.zeros(1)
     require((areas > 0).all(), clusterer, "labels are 0, 1..N without gaps")
     require((np.diff(areas) <= 0).all(), clusterer, "the largest part is 1, the others follow by area")
