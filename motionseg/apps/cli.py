@@ -59,21 +59,26 @@ def segment(
     source: Annotated[str, typer.Argument(help="Video file, image folder, 'glob*.png', URL or webcam number.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results.")],
     model: Annotated[
-        str, typer.Option(help="Model of 'motionseg models', also with +guard, +camera or both.")
-    ] = "adaptive+guard",
+        str, typer.Option(help="auto, flow_fused, flow.CLUSTERER, or a background model, also with +guard, +camera.")
+    ] = "auto",
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Of the model; guard.*, camera.*, cleaner.*, linker.*; min_area."
+            "--set",
+            metavar="KEY=VALUE",
+            help="Of the model; guard.*, camera.*, flow.*, fuser.*, appearance.*, cleaner.*, linker.*; min_area.",
         ),
     ] = None,
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write overlay.mp4.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also write evidence/%06d.png: what each cue said.")
+    ] = False,
     masks: Annotated[Masks, typer.Option(help="masks/%06d.png, lossless masks.mkv, or none.")] = Masks.png,
     start: Annotated[float | None, typer.Option(metavar="S", help="Begin at this second.")] = None,
     end: Annotated[float | None, typer.Option(metavar="S", help="End at this second.")] = None,
     resize: Annotated[int | None, typer.Option(metavar="W", help="Resize frames to this width first.")] = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Learn the background from the whole source first.")
+        bool, typer.Option("--offline", help="See the whole source first: background, and both directions of time.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the results in a DIR that is not empty.")
@@ -81,14 +86,14 @@ def segment(
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in DIR.")] = False,
     json_: Json = False,
 ) -> None:
-    """Segment a video: masks, tracks.csv, summary.json and, if asked, overlay.mp4."""
+    """Segment a video: masks, tracks.csv, summary.json and, if asked, overlay.mp4 and evidence."""
     from motionseg.apps.config import build_segmenter, parse_settings
     from motionseg.apps.segment_job import segment_to_folder
 
     with errors(json_):
         if resume and overwrite:
             raise ParameterError("--resume keeps the results in DIR, --overwrite replaces them: give one")
-        segmenter = build_segmenter(model, parse_settings(settings or []))
+        segmenter = build_segmenter(model, parse_settings(settings or []), explain=explain)
         with FrameProgress("segmenting") as progress:
             summary = segment_to_folder(
                 _source(source),
@@ -208,11 +213,11 @@ def models(json_: Json = False) -> None:
 
     measured = json.loads(Path(__file__).with_name("measured.json").read_text(encoding="utf-8"))
     rows = []
-    for room in ("background", "flow", "track"):
+    for room in ("background", "flow", "cluster", "camera", "track"):
         for name in catalog.names(room):
             cls = catalog.find(room, name)
             row = {"room": room, "name": name, **vars(cls.info), "parameters": signature_defaults(cls)}
-            rows.append({**row, **measured["models"].get(name, {})})
+            rows.append({**row, **(measured["models"].get(name, {}) if room == "background" else {})})
     if json_:
         print(json.dumps({"models": rows, "measured": {k: v for k, v in measured.items() if k != "models"}}))
         return

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from motionseg.background import Guarded
+from motionseg.background import Adaptive, Guarded
 from motionseg.background.base import BackgroundModel
 from motionseg.camera.sparse_corners import SparseCorners
 from motionseg.core import catalog
@@ -16,7 +16,14 @@ from motionseg.core.errors import ParameterError
 from motionseg.core.params import signature_defaults
 from motionseg.datasets.base import Dataset
 from motionseg.flow.base import FlowEstimator
+from motionseg.flow.opencv_dis import OpenCVDIS
+from motionseg.fuse import Appearance, MeanField
+from motionseg.pipeline._frame_pairs import FramePairs
+from motionseg.pipeline.auto import Auto
+from motionseg.pipeline.clustered import Clustered
 from motionseg.pipeline.compensated import Compensated
+from motionseg.pipeline.flow_fused import FlowFused
+from motionseg.pipeline.naive_flow import NaiveFlow
 from motionseg.pipeline.segmenter import MotionSegmenter
 from motionseg.regions.clean import MaskCleaner
 from motionseg.track.base import Linker
@@ -34,10 +41,12 @@ __all__ = [
 
 Method = BackgroundModel | FlowEstimator | Linker | MotionSegmenter
 
-DEFAULT_MODEL = "adaptive+guard"
-"""What `motionseg segment` takes: as ``MotionSegmenter()``."""
+DEFAULT_MODEL = "auto"
+"""What `motionseg segment` takes: as ``MotionSegmenter.auto()``."""
 _WRAPPERS = {"+guard": "guard", "+camera": "camera"}  # what may follow a model's name, in this order; and its settings
 _ROOMS = {"boxes": "track", "flow": "flow"}  # of the methods for a task; for all others: background
+_DATASETS = {"davis": "davis2016"}  # what they are called for short
+_PARTS = {"guard": Guarded, "camera": SparseCorners, "flow": OpenCVDIS, "fuser": MeanField, "appearance": Appearance}
 _WORDS = {"true": True, "false": False, "none": None}
 
 
@@ -78,29 +87,34 @@ def _value(text: str) -> Any:
     return text
 
 
-def build_segmenter(model: str = DEFAULT_MODEL, settings: dict[str, Any] | None = None) -> MotionSegmenter:
-    """A segmenter with the background model of that name, and settings for it and its fellows.
+def build_segmenter(
+    model: str = DEFAULT_MODEL, settings: dict[str, Any] | None = None, *, explain: bool = False
+) -> MotionSegmenter:
+    """A segmenter with the model of that name, and settings for it and its fellows.
 
     Parameters
     ----------
     model : str
-        A name that ``motionseg models`` lists; with ``+guard`` it is :class:`~motionseg.background.Guarded`, and with
-        ``+camera`` :class:`~motionseg.pipeline.Compensated`.
+        ``auto``; ``flow_fused`` or ``naive_flow``; ``flow.NAME`` with a clusterer of flow; or a background model, which
+        with ``+guard`` is :class:`~motionseg.background.Guarded`, and with ``+camera``
+        :class:`~motionseg.pipeline.Compensated`. ``motionseg models`` lists the names.
     settings : dict, optional
-        Parameters of the model; of the other parts as ``guard.ghosts``, ``camera.model``, ``cleaner.gap``,
-        ``linker.max_gap``; and ``min_area``.
+        Parameters of the model; of other parts as ``guard.ghosts``, ``camera.model``, ``flow.preset``,
+        ``fuser.smoothness``, ``appearance.memory``, ``cleaner.gap``, ``linker.max_gap``; and ``min_area``.
+    explain : bool
+        Keep the share of each cue.
 
     Raises
     ------
     ParameterError
         There is no such model or parameter, or a value is out of range.
     """
-    parts = _by_part(settings or {}, ("guard", "camera", "cleaner", "linker"))
+    parts = _by_part(settings or {}, (*_PARTS, "cleaner", "linker"))
     min_area = parts[""].pop("min_area", None)
+    linker = _build(catalog.find("track", "kalman_iou"), parts.pop("linker"), "linker")
+    cleaner = _build(MaskCleaner, parts.pop("cleaner"), "cleaner")
     background = _background(model, parts)
-    linker = _build(catalog.find("track", "kalman_iou"), parts["linker"], "linker")
-    cleaner = _build(MaskCleaner, parts["cleaner"], "cleaner")
-    return MotionSegmenter(background=background, cleaner=cleaner, linker=linker, min_area=min_area)
+    return MotionSegmenter(background=background, cleaner=cleaner, linker=linker, min_area=min_area, explain=explain)
 
 
 def build_dataset(key: str, root: str | None) -> Dataset:
@@ -113,7 +127,7 @@ def build_dataset(key: str, root: str | None) -> Dataset:
     SourceError
         There is no such folder.
     """
-    cls: type[Dataset] = catalog.find("datasets", key)
+    cls: type[Dataset] = catalog.find("datasets", _DATASETS.get(key, key))
     if root is None and cls.needs_root:
         raise ParameterError(f"the dataset {key} is read from a folder: give its ROOT")
     return cls(root) if cls.needs_root else cls()
@@ -127,9 +141,8 @@ def build_method(task: str, name: str, settings: dict[str, Any] | None = None) -
     task : str
         The dataset's: ``boxes`` takes linkers, ``flow`` flow estimators, all others background models.
     name : str
-        A name that ``motionseg models`` lists; ``auto``: the whole pipeline as ``motionseg segment`` runs it; or
+        As in :func:`build_segmenter`; ``auto`` is the whole pipeline as ``motionseg segment`` runs it; or
         ``module:Class``, a model of the user's own, looked for beside the installed packages in the present folder.
-        ``+guard`` and ``+camera`` as in :func:`build_segmenter`.
     settings : dict, optional
         Its parameters, and ``guard.ghosts``, ``camera.model`` and the like; for ``auto`` those of
         :func:`build_segmenter`.
@@ -143,7 +156,7 @@ def build_method(task: str, name: str, settings: dict[str, Any] | None = None) -
     if name == "auto" and room == "background":
         return build_segmenter(settings=settings)
     if room == "background":
-        return _background(name, _by_part(settings, ("guard", "camera")))
+        return _background(name, _by_part(settings, tuple(_PARTS)))
     return _build(_class(room, name), settings, name)
 
 
@@ -160,24 +173,50 @@ def _by_part(settings: dict[str, Any], names: tuple[str, ...]) -> dict[str, dict
 
 
 def _background(name: str, parts: dict[str, dict[str, Any]]) -> Any:
-    """The background model `name`, guarded and compensated where the name says so."""
-    plain, wrappers = name, []
-    for ending, part in reversed(_WRAPPERS.items()):
-        if plain.endswith(ending):
-            plain, wrappers = plain.removesuffix(ending), [part, *wrappers]
-        elif parts[part]:
-            raise ParameterError(f"{name} has no {part} to set: name it {plain}{ending}")
-    if "+" in plain:
-        raise ParameterError(f"only +guard and +camera, in this order, can follow the name of a model, not {name!r}")
-    model = _build(_class("background", plain), parts[""], plain)
-    if not isinstance(model, BackgroundModel):
-        return model
-    if "guard" in wrappers:
-        known = {key: value for key, value in signature_defaults(Guarded).items() if key != "model"}
-        model = Guarded(model, **_checked(parts["guard"], known, "guard"))
-    if "camera" in wrappers:
-        model = Compensated(model, camera=_build(SparseCorners, parts["camera"], "camera"))
+    """The model `name` with the settings of its `parts`; settings of parts that it has not are an error."""
+    left = {part: settings for part, settings in parts.items() if settings}
+
+    def part(key: str) -> Any:
+        return _build(_PARTS[key], left.pop(key, {}), key)
+
+    if name == "auto":
+        fixed = Compensated(_guarded(Adaptive, left), camera=part("camera"))
+        moving = FlowFused(estimator=part("flow"), fuser=part("fuser"), appearance=part("appearance"))
+        model: Any = Auto(fixed=fixed, moving=moving, camera=fixed.camera)
+    elif name == "flow_fused":
+        model = FlowFused(estimator=part("flow"), fuser=part("fuser"), appearance=part("appearance"))
+    elif name == "naive_flow":
+        model = NaiveFlow(estimator=part("flow"))
+    elif name.startswith("flow."):
+        clusterer = name.removeprefix("flow.")
+        built = _build(catalog.find("cluster", clusterer), left.pop("", {}), clusterer)
+        model = Clustered(built, estimator=part("flow"))
+    else:
+        plain, wrappers = name, set()
+        for ending, wrapper in reversed(_WRAPPERS.items()):
+            if plain.endswith(ending):
+                plain = plain.removesuffix(ending)
+                wrappers.add(wrapper)
+            elif wrapper in left:
+                raise ParameterError(f"{name} has no {wrapper} to set: name it {plain}{ending}")
+        if "+" in plain:
+            raise ParameterError(
+                f"only +guard and +camera, in this order, can follow the name of a model, not {name!r}"
+            )
+        cls = _class("background", plain)
+        model = _guarded(cls, left, plain) if "guard" in wrappers else _build(cls, left.pop("", {}), plain)
+        if "camera" in wrappers and isinstance(model, BackgroundModel):
+            model = Compensated(model, camera=part("camera"))
+    for key, settings in left.items():
+        what = f"{key}.{next(iter(settings))}" if key else next(iter(settings))
+        raise ParameterError(f"{name} has no parameter {what!r}")
     return model
+
+
+def _guarded(cls: type[Any], parts: dict[str, dict[str, Any]], what: str = "adaptive") -> Guarded:
+    model = _build(cls, parts.pop("", {}), what)
+    known = {key: value for key, value in signature_defaults(Guarded).items() if key != "model"}
+    return Guarded(model, **_checked(parts.pop("guard", {}), known, "guard"))
 
 
 def _class(room: str, name: str) -> type[Any]:
@@ -206,23 +245,38 @@ def method_parameters(method: Method, *, offline: bool = False) -> dict[str, Any
 
 
 def model_name(model: BackgroundModel) -> str:
-    """What :func:`build_segmenter` calls a background model; its class's name where it is none of the package's."""
+    """What :func:`build_segmenter` calls a model; its class's name where it is none of the package's."""
     if isinstance(model, Guarded):
         return f"{model_name(model.model)}+guard"
     if isinstance(model, Compensated):
         return f"{model_name(model.model)}+camera"
-    module = type(model).__module__.rpartition(".")[2]
-    return module if module in catalog.names("background") else type(model).__name__
+    package, _, module = type(model).__module__.rpartition(".")
+    if isinstance(model, Clustered):
+        return f"flow.{type(model.clusterer).__module__.rpartition('.')[2]}"
+    is_known = package == "motionseg.pipeline" or module in catalog.names("background")
+    return module if is_known else type(model).__name__
 
 
 def _parameters(method: BackgroundModel | Linker | FlowEstimator) -> dict[str, Any]:
+    """The parameters of a method and of its parts, as ``part.name``."""
+    if isinstance(method, Auto):
+        return {**_parameters(method.moving), **_parameters(method.fixed)}
     if isinstance(method, Compensated):
-        part, own = "camera", method.camera.params()
-    elif isinstance(method, Guarded):
-        part, own = "guard", {name: value for name, value in method.params().items() if name != "model"}
-    else:
-        return method.params()
-    return {**_parameters(method.model), **{f"{part}.{name}": value for name, value in own.items()}}
+        return {**_parameters(method.model), **_prefixed("camera", method.camera.params())}
+    if isinstance(method, Guarded):
+        own = {name: value for name, value in method.params().items() if name != "model"}
+        return {**_parameters(method.model), **_prefixed("guard", own)}
+    if isinstance(method, FramePairs):
+        own = method.clusterer.params() if isinstance(method, Clustered) else {}
+        own |= _prefixed("flow", method.estimator.params())
+        if isinstance(method, FlowFused):
+            own |= _prefixed("fuser", method.fuser.params()) | _prefixed("appearance", method.appearance.params())
+        return own
+    return method.params()
+
+
+def _prefixed(part: str, params: dict[str, Any]) -> dict[str, Any]:
+    return {f"{part}.{name}": value for name, value in params.items()}
 
 
 def _build(cls: type[Any], settings: dict[str, Any], what: str) -> Any:

@@ -20,16 +20,18 @@ from motionseg.core.errors import OutputError, ParameterError, SourceError, Unsu
 from motionseg.core.state import read_state, write_state
 from motionseg.core.types import Segmentation, TrackState
 from motionseg.io.video import VideoReader, open_video
-from motionseg.io.write import MaskFolderWriter, MaskVideoWriter, TracksCsvWriter, VideoWriter, write_json
+from motionseg.io.write import MaskFolderWriter, MaskVideoWriter, TracksCsvWriter, VideoWriter, write_image, write_json
+from motionseg.pipeline.auto import Auto
 from motionseg.pipeline.segmenter import MotionSegmenter
 from motionseg.pipeline.stream import learn_whole
+from motionseg.viz.evidence import draw_evidence
 from motionseg.viz.overlay import Trails, draw_overlay
 
 __all__ = ["segment_to_folder"]
 
 Listener = Callable[[int, Segmentation], None]
 
-_RESULT = re.compile(r"masks|tracks\.csv|masks(-\d+)?\.mkv|overlay(-\d+)?\.mp4")
+_RESULT = re.compile(r"masks|evidence|tracks\.csv|masks(-\d+)?\.mkv|overlay(-\d+)?\.mp4")
 _STATE = "state.npz"
 
 
@@ -60,11 +62,12 @@ def segment_to_folder(
     Parameters
     ----------
     masks : {"png", "video", "none"}
-        ``masks/%06d.png`` (the source's frame index), or lossless ``masks.mkv``.
+        ``masks/%06d.png`` (the source's frame index), or lossless ``masks.mkv``. A segmenter that explains itself
+        also gets ``evidence/%06d.png``.
     overlay : bool
         Also write ``overlay.mp4``.
     offline : bool
-        Read the source twice: first to learn the empty scene from all of it.
+        Read the source twice: first to learn from all of it.
     overwrite : bool
         Replace the results in a folder that is not empty; other files there are left alone.
     resume : bool
@@ -86,15 +89,19 @@ def segment_to_folder(
     stop, error = stop or Stop(), None
     summary: dict[str, Any] = {"source": str(source), "complete": False, "error": None, "frames": 0, "seconds": 0.0}
     facts = {"model": model_name(segmenter.background), "parameters": segmenter_parameters(segmenter), "masks": masks}
-    facts |= {"resized_to": width, "offline": offline}
+    facts |= {"resized_to": width, "offline": offline, "explain": segmenter.explain}
     is_whole = True
     if resume:
         summary |= _continue(folder, segmenter, source, facts)
         start = math.nextafter(summary["last_time"], math.inf)
     else:
         _check_free(folder, source, overwrite)
-        if offline:
-            learn_whole(segmenter, source, start=start, end=end, width=width, on_frame=on_learned)
+    if offline and (not resume or isinstance(segmenter.background, Auto)):
+        first = summary.get("first_time", start)
+        learned = segmenter.state() if resume else None
+        learn_whole(segmenter, source, start=first, end=end, width=width, on_frame=on_learned)
+        if learned is not None:  # what it found in the clip stays, and is not part of the state
+            segmenter.load_state(learned)
     with open_video(source, start=start, end=end, width=width) as video, stop.listening():
         if not resume:
             _clear(folder)
@@ -109,6 +116,7 @@ def segment_to_folder(
                     is_whole = False  # between learning a frame and having written it
                     result = segmenter.step(frame, seconds, index=index)
                     track_ids |= outputs.write(frame, result)
+                    _note_camera(summary, result)
                     summary["frames"] += 1
                     summary.setdefault("first_time", seconds)
                     summary["last_time"] = seconds
@@ -148,6 +156,7 @@ class _Outputs:
         enter = stack.enter_context
         self._tracks = enter(TracksCsvWriter(folder / "tracks.csv", append=True))
         self._pictures = enter(MaskFolderWriter(folder / "masks")) if masks == "png" else None
+        self._evidence = folder / "evidence"
         self._film = enter(MaskVideoWriter(_free(folder, "masks.mkv"), fps=fps)) if masks == "video" else None
         self._overlay = enter(VideoWriter(_free(folder, "overlay.mp4"), fps=fps)) if overlay else None
         self._trails = Trails()
@@ -158,12 +167,24 @@ class _Outputs:
             self._pictures.write(result.index, result.mask)
         if self._film is not None:
             self._film.write(result.mask, result.time)
+        if result.evidence:
+            write_image(self._evidence / f"{result.index:06d}.png", draw_evidence(frame, result))
         if self._overlay is not None:
             self._trails.update(result.tracks)
             self._overlay.write(draw_overlay(frame, result, trails=self._trails), result.time)
         believed = result.tracks[result.tracks.states != TrackState.TENTATIVE]
         self._tracks.write(result.index, believed)
         return set(believed.ids.tolist())
+
+
+def _note_camera(summary: dict[str, Any], result: Segmentation) -> None:
+    """Add to the summary's ``camera`` what the camera does and how that is met, whenever it changes."""
+    if result.behaviour is None:
+        return
+    changes = summary.setdefault("camera", [])
+    now = {"behaviour": result.behaviour, "way": result.way}
+    if not changes or {key: changes[-1][key] for key in now} != now:
+        changes.append({"frame": result.index, "time": result.time, **now})
 
 
 def _free(folder: Path, name: str) -> Path:
@@ -199,8 +220,8 @@ def _continue(folder: Path, segmenter: MotionSegmenter, source: str | int, facts
         if summary[name] != value:
             raise ParameterError(f"the run in {folder} had {name} {summary[name]}, so it cannot go on with {value}")
     segmenter.load_state(arrays)
-    kept = ("frames", "seconds", "first_time", "last_time", "track_ids")
-    return {name: summary[name] for name in kept}
+    kept = ("frames", "seconds", "first_time", "last_time", "track_ids", "camera")
+    return {name: summary[name] for name in kept if name in summary}
 
 
 def _check_free(folder: Path, source: str | int, overwrite: bool) -> None:
@@ -223,7 +244,8 @@ def _clear(folder: Path) -> None:
         for path in folder.iterdir():
             if _is_ours(path.name) and path.is_file():
                 path.unlink()
-        for picture in (folder / "masks").glob("*.png"):
+        pictures = (picture for name in ("masks", "evidence") for picture in (folder / name).glob("*.png"))
+        for picture in pictures:
             if re.fullmatch(r"\d{6,}", picture.stem):
                 picture.unlink()
     except OSError as failure:

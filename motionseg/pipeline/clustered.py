@@ -28,6 +28,8 @@ __all__ = ["Clustered"]
 
 C = TypeVar("C", bound="Clustered")
 
+_ASTRAY = 1.0  # pixels: what comes back farther from where it left has only come into view
+
 
 @kernel
 def _reverse(flow, camera, surprise, out):
@@ -130,8 +132,6 @@ class Clustered(FramePairs):
 
     def _start_pairs(self, frame: Frame) -> None:
         self._parts = np.zeros(resized(frame, _FLOW_SIDE).shape[:2], np.int32)  # of the last frame, as they were found
-        self._clusterer.reset()
-        self._identity.reset()
         self.labels = np.zeros(frame.shape[:2], np.int32)
 
     def _compare(self, frame: Frame, mask: Mask, score: Score, *, learn: bool) -> None:
@@ -144,7 +144,7 @@ class Clustered(FramePairs):
             assert fit.transform is not None
             clusterer = self._clusterer if learn else copy.deepcopy(self._clusterer)
             before = clusterer.segment(forward, camera=np.linalg.inv(fit.transform), frame=last)
-            parts = _fetched(before, back)
+            parts = _fetched(before, back, forward)
         else:
             parts = self._clusterer.segment(back, camera=camera, frame=small)
         # Only now it is known where the last frame's parts have gone. An identity changes no array in place, so shallow
@@ -206,13 +206,14 @@ class Clustered(FramePairs):
         return model
 
 
-def _fetched(labels: Labels, flow: Flow) -> Labels:
-    """`labels` (H, W) from where `flow` leads; 0 from outside."""
-    to = flow.copy()
-    to[..., 0] += np.arange(flow.shape[1], dtype=np.float32)
-    to[..., 1] += np.arange(flow.shape[0], dtype=np.float32)[:, None]
+def _fetched(labels: Labels, flow: Flow, back: Flow) -> Labels:
+    """`labels` (H, W) from where `flow` leads; 0 from outside, and where `back` does not lead back from there."""
+    x = flow[..., 0] + np.arange(flow.shape[1], dtype=np.float32)
+    y = flow[..., 1] + np.arange(flow.shape[0], dtype=np.float32)[:, None]
     # OpenCV knows no int32 here; numbers of parts are exact in float32.
-    return np.asarray(cv2.remap(labels.astype(np.float32), to[..., 0], to[..., 1], cv2.INTER_NEAREST), np.int32)
+    found = np.asarray(cv2.remap(labels.astype(np.float32), x, y, cv2.INTER_NEAREST), np.int32)
+    astray = np.abs(np.asarray(cv2.remap(back, x, y, cv2.INTER_NEAREST)) + flow).max(axis=2)
+    return np.where(astray <= _ASTRAY, found, 0)
 
 
 def _told(identity: LabelIdentity, parts: Labels) -> dict[str, npt.NDArray[Any]]:

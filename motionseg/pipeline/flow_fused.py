@@ -125,7 +125,8 @@ class FlowFused(FramePairs):
         self.reset()
         self.apply(frame)
         small = reduced(frame)
-        self._believed = cv2.resize(score, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        small_score = cv2.resize(score, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        self._believed = np.asarray(small_score, np.float32)
         self._colours.update(small, self._believed)
 
     def _compare(self, frame: Frame, mask: Mask, score: Score, *, learn: bool) -> None:

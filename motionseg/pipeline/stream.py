@@ -26,7 +26,7 @@ def segment_stream(
     frames : iterable of (index, time, frame)
         As ``open_video`` yields; time in seconds, increasing; frame uint8 (H, W) or (H, W, 3) BGR.
     segmenter : MotionSegmenter, optional
-        Continued where it stands; default: a new one.
+        Continued where it stands; default: a new ``MotionSegmenter.auto()``.
 
     Yields
     ------
@@ -36,7 +36,7 @@ def segment_stream(
     if segmenter is None:
         from motionseg.pipeline.segmenter import MotionSegmenter
 
-        segmenter = MotionSegmenter()
+        segmenter = MotionSegmenter.auto()
     for index, time, frame in frames:
         yield segmenter.step(frame, time, index=index)
 
@@ -57,13 +57,14 @@ def segment(
     source : str, path or int
         What ``open_video`` takes.
     segmenter : MotionSegmenter, optional
-        Default: the guarded adaptive model, cleaning, Kalman tracks.
+        Default: ``MotionSegmenter.auto()``.
     start, end : float, optional
         Seconds of the source to begin and end at.
     width : int, optional
         Frames are resized to this width first; results are of that size.
     offline : bool
-        Read the source twice: first to learn the empty scene from all of it, then to segment it.
+        Read the source twice: first to learn from all of it (the empty scene, or, before a camera that moves,
+        both directions of time), then to segment it.
 
     Yields
     ------
@@ -86,7 +87,7 @@ def segment(
         if segmenter is None:
             from motionseg.pipeline.segmenter import MotionSegmenter
 
-            segmenter = MotionSegmenter()
+            segmenter = MotionSegmenter.auto()
         learn_whole(segmenter, source, start=start, end=end, width=width)
     with open_video(source, start=start, end=end, width=width) as video:
         yield from segment_stream(video, segmenter=segmenter)

@@ -96,6 +96,14 @@ def test_trust_is_the_formula():
     np.testing.assert_allclose(followed, np.exp(-by_flow / 600), atol=1e-4)
 
 
+def test_grey_counts_as_three_channels():
+    current, previous, flow = moved_square(channels=1)
+    grey = flow_trust(current, previous, flow, zero())
+    colour = flow_trust(*(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR) for frame in (current, previous)), flow, zero())
+    for one, other in zip(grey, colour, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
 def test_trust_leaves_its_input_alone():
     lent = (*moved_square(), zero())
     kept = [array.copy() for array in lent]

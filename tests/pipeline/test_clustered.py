@@ -14,7 +14,7 @@ from motionseg.testing import BACKGROUND_CHECKS
 
 SHAPE = (96, 128)
 # A model of frame pairs sees things move, not that they are new: what asks for that is left out.
-SLOW = {"any_thread_count", "cv2_names", "interleaved", "memory_layouts", "same_seed", "threads"}
+SLOW = {"any_thread_count", "cv2_names", "input_left_alone", "interleaved", "memory_layouts", "same_seed", "threads"}
 APART = {"mask_contract", "known_foreground", "bootstrap", "memory_bounded", "light", "ghosts", "shadows"}
 
 
@@ -104,6 +104,17 @@ def test_numbers_go_with_what_speeds_up_and_shrinks():
         names.append((model.labels[8, x + 5], model.labels[44, 151 - x]))
     assert names[0] == (0, 0)
     assert set(names[1:]) == {(2, 1)}
+
+
+def test_labels_of_the_last_frame_are_taken_to_where_its_things_are_now():
+    class Remembering(ResidualThreshold):
+        def reset(self):
+            """It would forget."""
+
+    model = Clustered(Remembering(), estimator=Told())
+    for x in (10, 30, 70):
+        frame = told((200, x, 20, 24))
+        np.testing.assert_array_equal(model.apply(frame) == 255, (frame > 0) & (x > 10))
 
 
 def test_numbers_go_on_after_a_state_that_lacks_a_thing():
