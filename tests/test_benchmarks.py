@@ -56,3 +56,15 @@ def test_speed_and_metrics(tmp_path):
     left_out, *rows = json.loads((tmp_path / "m.json").read_text())["rows"]
     assert left_out["left_out"] == "needs DAVIS below --data"
     assert all("left_out" in row or row["ratio"] > 0 for row in rows)
+
+
+def test_moving_and_layers(tmp_path):
+    small, rows = ["--sizes", "96x64", "--rounds", 1, "--threads", 1, "--out", tmp_path / "rows.json"], {}
+    for script, more in (("moving.py", ["--frames", 3]), ("layers.py", ["--layers", 2])):
+        run(script, "all", *small, *more)
+        found = json.loads((tmp_path / "rows.json").read_text())
+        assert found["command"].startswith(f"python benchmarks/{script} all --sizes 96x64")
+        rows[script] = {row["what"]: row for row in found["rows"]}
+    assert rows["moving.py"].keys() >= {"flow_fused", "naive_flow", "stage: flow", "stage: camera", "stage: clustering"}
+    assert all(row["ms"] > 0 for row in rows["moving.py"].values())
+    assert rows["layers.py"]["mixture"]["ratio"] > 0

@@ -94,5 +94,5 @@ class FrameProgress:
         if now - self._said >= 10:
             self._said = now
             rate = done / (now - self._began)
-            left = f", about {(self._total - done) / rate:.0f} s left" if self._total else ""
+            left = f", about {(self._total - done) / rate:.0f} s left" if self._total and rate else ""
             print(f"{self._what}: {done} of {self._total or '?'} frames, {rate:.1f} frames/s{left}", file=sys.stderr)

@@ -77,6 +77,10 @@ def test_colours_are_forgotten():
     quick.reset()
     assert quick.n_frames == 0
     assert not quick.log_odds(now).any()
+    fresh = quick.clone()
+    for one in (quick, fresh):
+        one.update(now, score)
+    np.testing.assert_array_equal(quick.state()["counts"], fresh.state()["counts"])
 
 
 def test_grey_frames_have_shades():
