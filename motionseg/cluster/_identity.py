@@ -91,29 +91,48 @@ class LabelIdentity(Parametrized):
         if self._carried is not None and self._carried.shape != labels.shape:
             raise FrameError(f"the labels have shape {labels.shape}, those before had {self._carried.shape}")
         flow = check_flow(flow, (labels.shape[0], labels.shape[1]))
-        before = np.zeros_like(labels) if self._carried is None else self._carried
-        known, values = _present(before), _present(labels)
-        numbers = self._match(labels, values, before, known)
+        before = np.zeros(labels.shape, np.int32) if self._carried is None else self._carried
+        at, there = _places(labels), _places(before)  # parts are small as a rule
+        here = labels.ravel()[at]
+        known, values = _present(before.ravel()[there]), _present(here)
+        numbers = self._match(here, values, before.ravel(), at, there, known)
         lasting = np.zeros(int(labels.max()) + 1, np.int32)
         lasting[values] = numbers
-        result = lasting[labels]
+        result = np.zeros(labels.shape, np.int32)
+        result.ravel()[at] = lasting[here]
         self._missing = {int(n): 0 for n in numbers} | {
             int(n): self._missing.get(int(n), 0) + 1 for n in np.setdiff1d(known, numbers)
         }
         self._missing = {n: gap for n, gap in self._missing.items() if gap <= self.max_gap}
         waits = np.zeros(self._next, bool)
         waits[[n for n, gap in self._missing.items() if gap > 0]] = True
-        self._carried = _carry(np.where((result == 0) & waits[before], before, result), flow)
+        staying = result
+        if waits.any():
+            held = there[(labels.ravel()[there] == 0) & waits[before.ravel()[there]]]
+            staying = result.copy()
+            staying.ravel()[held] = before.ravel()[held]
+        self._carried = _carry(staying, flow)
         return np.asarray(result)
 
     def _match(
-        self, labels: Labels, values: npt.NDArray[np.int32], before: Labels, known: npt.NDArray[np.int32]
+        self,
+        here: npt.NDArray[np.int32],
+        values: npt.NDArray[np.int32],
+        before: npt.NDArray[np.int32],
+        at: npt.NDArray[np.intp],
+        there: npt.NDArray[np.intp],
+        known: npt.NDArray[np.int32],
     ) -> npt.NDArray[np.int32]:
-        """For each of `values` (N,) in `labels` the number of `known` (M,) in `before` that it has, or a new one."""
+        """For each of `values` (N,) the number of `known` (M,) that it has, or a new one.
+
+        `here` are the labels at the places `at`, where there are some; `before` the flat ones carried, some at `there`.
+        """
         common = np.zeros((len(values) + 1, len(known) + 1))
-        counts = label_overlaps(_dense(values)[labels], _dense(known)[before])
+        rows, columns = _dense(values), _dense(known)
+        counts = label_overlaps(rows[here], columns[before[at]])
         common[: counts.shape[0], : counts.shape[1]] = counts
-        union = common.sum(axis=1)[1:, None] + common.sum(axis=0)[None, 1:] - common[1:, 1:]
+        carried = np.bincount(columns[before[there]], minlength=len(known) + 1)
+        union = common.sum(axis=1)[1:, None] + carried[None, 1:] - common[1:, 1:]
         overlap = np.divide(common[1:, 1:], union, out=np.zeros_like(union), where=union > 0)
         overlap[overlap < self.min_overlap] = 0
         numbers = np.zeros(len(values), np.int32)
@@ -126,9 +145,14 @@ class LabelIdentity(Parametrized):
         return numbers
 
 
-def _present(labels: Labels) -> npt.NDArray[np.int32]:
+def _places(labels: Labels) -> npt.NDArray[np.intp]:
+    """Where `labels`, made flat, are not 0."""
+    return np.flatnonzero(labels != 0)  # four times as fast as of numbers
+
+
+def _present(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """The numbers above 0 that are in `labels`, in order."""
-    return (np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1).astype(np.int32)
+    return (np.flatnonzero(np.bincount(labels)[1:]) + 1).astype(np.int32)
 
 
 def _dense(values: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
@@ -140,9 +164,10 @@ def _dense(values: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 
 def _carry(labels: Labels, flow: Flow) -> Labels:
     """Where the pixels of parts are a flow later; of several that meet, the last in reading order."""
-    y, x = np.nonzero(labels)
-    to = np.rint(flow[y, x] + np.stack([x, y], axis=1)).astype(np.int64)
-    inside = ((to >= 0) & (to < (labels.shape[1], labels.shape[0]))).all(axis=1)
-    carried = np.zeros_like(labels)
-    carried[to[inside, 1], to[inside, 0]] = labels[y[inside], x[inside]]
+    height, width = labels.shape
+    at = _places(labels)
+    moved = np.rint(flow.reshape(-1, 2)[at] + np.stack([at % width, at // width], axis=1)).astype(np.int64)
+    inside = ((moved >= 0) & (moved < (width, height))).all(axis=1)
+    carried = np.zeros(labels.shape, np.int32)
+    carried[moved[inside, 1], moved[inside, 0]] = labels.ravel()[at[inside]]
     return carried

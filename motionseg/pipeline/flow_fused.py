@@ -146,7 +146,7 @@ class FlowFused(FramePairs):
         camera = fit.flow(flow.shape)
         confirmed, followed = flow_trust(small, last, flow, camera)
         sure = confirmed > 0.5  # the flow of skies and waters leads anywhere, also to an epipole
-        around = epipolar_residual(flow, fit, valid=sure if world is None else sure & world)
+        around = epipolar_residual(flow, fit, valid=sure)
         parallax = 0.9 * self._parallax[0] + 0.1 * around.is_parallax
         self.has_parallax = bool(parallax > _PARALLAX)
         if around.is_parallax != self.has_parallax:
