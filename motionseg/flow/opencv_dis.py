@@ -19,7 +19,7 @@ _PRESETS = {
     "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
-_LEAST = 12  # pixels a side: the search needs one whole patch of 8 and its border
+_LEAST = 16  # pixels a side: below, OpenCV 5.0 reads beyond its buffers (12 to 15 rows of 40 and more crash)
 
 
 class OpenCVDIS(FlowEstimator):
@@ -33,7 +33,7 @@ class OpenCVDIS(FlowEstimator):
     Raises
     ------
     ParameterError
-        There is no such preset. ``estimate``: FrameError where a frame has fewer than 12 pixels a side.
+        There is no such preset. ``estimate``: FrameError where a frame has fewer than 16 pixels a side.
 
     References
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 import zlib
 from dataclasses import dataclass
 
@@ -56,6 +57,7 @@ class FlowOffline:
         self._items: list[_Item] = []
         self._last: Frame | None = None
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the object
+        weakref.finalize(self, self._file.close)
         self._kept: dict[int, tuple[int, int, tuple[int, ...], list[str]]] = {}
 
     def __len__(self) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import os
+from typing import Any, ClassVar, TypeVar
 
 import cv2
 import numpy as np
@@ -14,9 +15,11 @@ from motionseg.core.errors import ParameterError
 from motionseg.core.types import Flow, Frame, Mask, Score
 from motionseg.flow.base import FlowEstimator
 from motionseg.flow.opencv_dis import OpenCVDIS
+from motionseg.pipeline._described import load_described, save_described
 
 __all__ = ["FramePairs", "resized"]
 
+P = TypeVar("P", bound="FramePairs")
 Matrix = npt.NDArray[np.float64]
 
 _FLOW_SIDE = 480  # pixels of the shorter side at which flow is estimated: finer flow is slower, hardly better
@@ -93,6 +96,13 @@ class FramePairs(BackgroundModel):
     def reset(self) -> None:
         super().reset()
         self.motion = None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        save_described(self, path)
+
+    @classmethod
+    def load(cls: type[P], path: str | os.PathLike[str]) -> P:
+        return load_described(cls, path)
 
 
 def _forward(back: Matrix, small: tuple[int, ...], full: tuple[int, ...]) -> Matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from motionseg.core.types import FOREGROUND, Frame, Mask, Score
 from motionseg.fuse.base import Fusion
 from motionseg.fuse.cues import score_cue
 from motionseg.pipeline._camera_watch import WINDOW, CameraWatch
+from motionseg.pipeline._described import load_described, save_described
 from motionseg.pipeline._flow_offline import FlowOffline
 from motionseg.pipeline.compensated import Compensated
 from motionseg.pipeline.flow_fused import FlowFused, enlarged, write_enlarged
@@ -320,3 +322,10 @@ class Auto(BackgroundModel):
         score = state.get("score")
         if score is not None and score.shape == shape[:2]:
             self._score = score.astype(np.float32)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        save_described(self, path)
+
+    @classmethod
+    def load(cls: type[A], path: str | os.PathLike[str]) -> A:
+        return load_described(cls, path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 from typing import Any, TypeVar
 
 import cv2
@@ -15,11 +14,9 @@ from motionseg.background._parts import matching_arrays
 from motionseg.background.base import BackgroundModel
 from motionseg.cluster import LabelIdentity
 from motionseg.cluster.base import FlowClusterer
-from motionseg.core.catalog import ModelInfo, find
-from motionseg.core.errors import ParameterError, StateError
+from motionseg.core.catalog import ModelInfo
+from motionseg.core.errors import ParameterError
 from motionseg.core.jit import kernel
-from motionseg.core.params import Parametrized
-from motionseg.core.state import read_state, write_state
 from motionseg.core.types import BACKGROUND, FOREGROUND, Flow, Frame, Labels, Mask, Score
 from motionseg.flow.base import FlowEstimator
 from motionseg.pipeline._frame_pairs import _FLOW_SIDE, FramePairs, resized
@@ -188,23 +185,6 @@ class Clustered(FramePairs):
         self.reset()
         vars(self).update(vars(fresh))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        params = {"clusterer": _described(self.clusterer), "estimator": _described(self.estimator)}
-        write_state(path, self.state(), {"class": "Clustered", "params": params})
-
-    @classmethod
-    def load(cls: type[C], path: str | os.PathLike[str]) -> C:
-        arrays, head = read_state(path)
-        if head.get("class") != "Clustered":
-            raise StateError(f"{path} holds a {head.get('class')}, not a Clustered")
-        clusterer, estimator = (
-            find(room, head["params"][part]["name"])(**head["params"][part]["params"])
-            for part, room in (("clusterer", "cluster"), ("estimator", "flow"))
-        )
-        model = cls(clusterer, estimator=estimator)
-        model.load_state(arrays)
-        return model
-
 
 def _fetched(labels: Labels, flow: Flow, back: Flow) -> Labels:
     """`labels` (H, W) from where `flow` leads; 0 from outside, and where `back` does not lead back from there."""
@@ -231,11 +211,3 @@ def _tell(identity: LabelIdentity, state: dict[str, npt.NDArray[Any]], parts: La
     found = matching_arrays(identity, born, state)
     identity._carried, identity._next = found["identity.carried"], int(found["identity.next"])
     identity._missing = {int(number): int(gap) for number, gap in found["identity.missing"]}
-
-
-def _described(part: Parametrized) -> dict[str, Any]:
-    """Name and parameters of a clusterer or estimator of this package, as a state file keeps them."""
-    package, _, name = type(part).__module__.rpartition(".")
-    if package not in ("motionseg.cluster", "motionseg.flow"):
-        raise StateError(f"{type(part).__name__} is not of this package: save its state() yourself")
-    return {"name": name, "params": part.params()}

@@ -11,17 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from motionseg.background._bootstrap import spread_frames
-from motionseg.background._guarded import Guarded
 from motionseg.background._warp import pixel_sources
 from motionseg.background.base import BackgroundModel
 from motionseg.camera._warp import displacement, warp_frame
 from motionseg.camera.base import CameraMotion
 from motionseg.camera.sparse_corners import SparseCorners
-from motionseg.core.catalog import ModelInfo, find
+from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_frame, check_pixels, check_transform
-from motionseg.core.errors import ParameterError, StateError
-from motionseg.core.state import read_state, write_state
+from motionseg.core.errors import ParameterError
 from motionseg.core.types import BACKGROUND, FOREGROUND, UNKNOWN, Frame, Mask, Score
+from motionseg.pipeline._described import load_described, save_described
 
 __all__ = ["Compensated"]
 
@@ -321,18 +320,11 @@ class Compensated(BackgroundModel):
         vars(self).update(vars(fresh))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        params = {"model": _described(self.model), "camera": _described(self.camera)}
-        write_state(path, self.state(), {"class": "Compensated", "params": params})
+        save_described(self, path)
 
     @classmethod
     def load(cls: type[C], path: str | os.PathLike[str]) -> C:
-        arrays, head = read_state(path)
-        if head.get("class") != "Compensated":
-            raise StateError(f"{path} holds a {head.get('class')}, not a Compensated")
-        params = head["params"]
-        model = cls(_made("background", params["model"]), camera=_made("camera", params["camera"]))
-        model.load_state(arrays)
-        return model
+        return load_described(cls, path)
 
 
 def _unit(shape: tuple[int, ...]) -> float:
@@ -351,22 +343,3 @@ def _nearest(pixels: Pixels, transform: Matrix) -> Pixels:
 def _reach(view: Matrix, shape: tuple[int, ...]) -> Pixels:
     """Pixels of the model that a frame shows which sees it by `view`."""
     return _nearest(np.ones(shape, bool), np.linalg.inv(view))
-
-
-def _described(part: BackgroundModel | CameraMotion) -> dict[str, Any]:
-    """Name and parameters of a model or estimator of this package, as a state file keeps them."""
-    package, _, name = type(part).__module__.rpartition(".")
-    params = part.params()
-    if isinstance(part, Guarded):
-        return {"name": "guarded", "params": {**params, "model": _described(part.model)}}
-    if package not in ("motionseg.background", "motionseg.camera"):
-        raise StateError(f"{type(part).__name__} is not of this package: save its state() yourself")
-    return {"name": name, "params": params}
-
-
-def _made(room: str, described: dict[str, Any]) -> Any:
-    """What was `_described`."""
-    name, params = described["name"], dict(described["params"])
-    if name == "guarded":
-        return Guarded(_made(room, params.pop("model")), **params)
-    return find(room, name)(**params)

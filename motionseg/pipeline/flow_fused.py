@@ -30,6 +30,7 @@ _SIDE = 240  # pixels of the shorter side at which cues are fused
 _LEAST_MOTION = 0.3  # pixels there: less is the flow's noise
 _SPREAD = 1.5  # pixels there: standard deviation of the window in which residual motion is smoothed
 _PARALLAX = 0.8  # share of the last frames that must show parallax: by chance single ones do
+_ALONG_BORDER = 0.85  # share of what stirs there that must be parallax: things that pass by reach it, too
 _BORN = 3  # frames before colours are believed
 
 
@@ -101,9 +102,9 @@ class FlowFused(FramePairs):
         super().__init__(estimator)
         self.fuser = MeanField() if fuser is None else fuser
         self.appearance = Appearance() if appearance is None else appearance
-        for part, kind in ((self.fuser, MeanField), (self.appearance, Appearance)):
-            if not isinstance(part, kind):
-                raise ParameterError(f"{kind.__name__.lower()} is a {kind.__name__}, not {part!r}")
+        for name, kind in (("fuser", MeanField), ("appearance", Appearance)):
+            if not isinstance(getattr(self, name), kind):
+                raise ParameterError(f"{name} is of class {kind.__name__}, not {getattr(self, name)!r}")
         self._colours = self.appearance.clone()
         self._fusion: Fusion | None = None
         self.has_parallax = False
@@ -147,7 +148,8 @@ class FlowFused(FramePairs):
         confirmed, followed = flow_trust(small, last, flow, camera)
         sure = confirmed > 0.5  # the flow of skies and waters leads anywhere, also to an epipole
         around = epipolar_residual(flow, fit, valid=sure)
-        parallax = 0.9 * self._parallax[0] + 0.1 * around.is_parallax
+        seen = around.is_parallax and around.border >= _ALONG_BORDER
+        parallax = 0.9 * self._parallax[0] + 0.1 * seen
         self.has_parallax = bool(parallax > _PARALLAX)
         if around.is_parallax != self.has_parallax:
             around = epipolar_residual(flow, fit, valid=world, believe=self.has_parallax)

@@ -32,7 +32,7 @@ def test_wrong_numbers():
         catalog.find("flow", "opencv_dis")(preset="slow")
     with pytest.raises(ParameterError, match="window"):
         catalog.find("flow", "opencv_farneback")(window=1)
-    with pytest.raises(FrameError, match="12 pixels"):
+    with pytest.raises(FrameError, match="16 pixels"):
         catalog.find("flow", "opencv_dis")().estimate(texture((8, 64)), texture((8, 64)))
 
 

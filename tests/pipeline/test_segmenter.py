@@ -40,7 +40,8 @@ def test_a_walker_is_found_and_followed():
     assert set(np.unique(last.mask)) <= {0, 127, 255}
     assert ((last.mask == 255) == (last.labels > 0)).all()
     assert last.flow is None
-    assert last.camera is None
+    np.testing.assert_allclose(last.camera, np.eye(3), atol=0.01)
+    assert (last.behaviour, last.way) == ("still", "background")
 
 
 def test_offline_the_empty_scene_is_known_from_the_first_frame(tmp_path):
