@@ -28,6 +28,7 @@ setup(
         "opencv-contrib-python>=4.10",
         "numba>=0.60",
         "scikit-learn>=1.4",
+        "threadpoolctl",
         "av>=14.2",
         "typer>=0.12",
         "rich>=13",
