@@ -39,6 +39,8 @@ OURS = (
     "temporal_median,running_average,frame_difference"
 )
 OFFLINE = "auto,adaptive,subsense,gaussian_mixture,temporal_median"
+MOVING = "auto,flow_fused,naive_flow,flow.quadratic_layers,flow.residual_threshold,gaussian_mixture"
+FLOW = "opencv_dis,opencv_farneback,tvl1,horn_schunck,lucas_kanade,opencv_deepflow,opencv_pcaflow,opencv_rlof"
 OPENCV = "opencv_mog2,opencv_knn,opencv_cnt,opencv_gsoc,opencv_lsbp,opencv_mog,opencv_gmg"
 BGSLIBRARY = (
     *("SuBSENSE", "PAWCS", "LOBSTER", "PixelBasedAdaptiveSegmenter", "ViBe", "KDE", "CodeBook", "LBAdaptiveSOM"),
@@ -71,11 +73,13 @@ FULL = (
     Part("cdnet", "CDnet2014", OFFLINE, "", offline=True),
     Part("sbi2015", "SBI2015", OFFLINE, "", offline=True),
     Part("synthetic", ""),
-    Part("davis2016", "DAVIS", methods="gaussian_mixture,auto", peers="opencv_mog2"),
+    Part("davis2016", "DAVIS", MOVING, "opencv_mog2"),
+    Part("davis2016", "DAVIS", "auto", "", offline=True),
     Part("davis2017", "DAVIS2017", methods="auto", peers=""),
-    Part("moseg", "moseg", methods="gaussian_mixture,auto", peers="opencv_mog2"),
+    Part("moseg", "moseg", MOVING, "opencv_mog2"),
+    Part("moseg", "moseg", "auto", "", offline=True),
     Part("mot", "MOT", methods="kalman_iou", peers=""),
-    Part("flow", "flow", methods="opencv_dis,opencv_farneback", peers=""),
+    Part("flow", "flow", FLOW, ""),
 )
 _FEW = "auto,adaptive,gaussian_mixture,knn,sigma_delta,frame_difference"
 _FIRSTS = "baseline_1,shadow_1,illumination_1,light_switch_1,jitter_1,waving_1,camouflage_1,stop_and_go_1,noise_1"
@@ -83,7 +87,7 @@ SMALL = (
     Part("cdnet", "CDnet2014", _FEW, "opencv_mog2,opencv_knn,opencv_cnt", bgslibrary=("SuBSENSE", "ViBe")),
     Part("sbi2015", "SBI2015", _FEW, "opencv_mog2,opencv_knn,opencv_cnt", bgslibrary=("SuBSENSE", "ViBe")),
     Part("synthetic", "", "gaussian_mixture,auto", "opencv_mog2", sequences=_FIRSTS),
-    Part("davis2016", "DAVIS", "auto", "", sequences="dog-agility,motorbike,rollerblade"),
+    Part("davis2016", "DAVIS", "auto,naive_flow", "", sequences="dog-agility,motorbike,rollerblade"),
     Part("moseg", "moseg", "auto", ""),
     Part("mot", "MOT", "kalman_iou", ""),
     Part("flow", "flow", "opencv_dis,opencv_farneback", ""),

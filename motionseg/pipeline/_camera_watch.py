@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.camera import displacement
+from motionseg.camera._warp import corners
 from motionseg.camera.base import CameraMotion
 from motionseg.core.types import Frame
 
@@ -52,21 +52,25 @@ class CameraWatch:
         if motion.verdict == "shot_change":
             self.start(frame)
             return False
-        self._steps = np.concatenate([self._steps[1:], motion.transform[None]])
+        self.note(frame, motion.transform)
+        return True
+
+    def note(self, frame: Frame, step: npt.NDArray[np.float64]) -> None:
+        """The next frame of the same shot, to which the camera's motion is known to be `step` (3, 3)."""
+        self._steps = np.concatenate([self._steps[1:], step[None]])
         self.last = frame.copy()
         self.n_frames += 1
         self._judge(frame.shape)
-        return True
 
     def _judge(self, shape: tuple[int, ...]) -> None:
         unit = max(1.0, min(shape[:2]) / _ROWS)
-        path = longest = away = 0.0
-        since = np.eye(3)
-        for step in self._steps[::-1][: self.n_frames - 1]:
-            length = displacement(step, shape) / unit
-            path, longest = path + length, max(longest, length)
-            since = since @ step
-            away = max(away, displacement(since, shape) / unit)
+        steps = self._steps[::-1][: self.n_frames - 1]  # the last one comes first
+        since = [steps[0]]  # from each of the frames within the window to this one
+        for step in steps[1:]:
+            since.append(since[-1] @ step)
+        lengths = _displacements(steps, shape) / unit
+        path, longest = float(lengths.sum()), float(lengths.max())
+        away = float(_displacements(np.stack(since), shape).max()) / unit
         self.rests = away <= _NEAR
         # A camera that pans has to come to rest before it is believed to.
         far = away > (_NEAR if self.verdict == "panning" else _AWAY)
@@ -93,6 +97,16 @@ class CameraWatch:
             raise ValueError("frames or steps of another shape")
         self.last, self._steps = last.copy(), steps.astype(np.float64)
         self.n_frames, self.verdict, self.rests = n_frames, _CODES[code], bool(rests)
+
+
+def _displacements(transforms: npt.NDArray[np.float64], shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """`motionseg.camera.displacement` of each of `transforms` (N, 3, 3), pixels."""
+    outer = corners(shape)
+    middle = outer.mean(axis=1, keepdims=True)
+    inner = middle + (outer - middle) / np.sqrt(3)
+    x, y, w = np.moveaxis(transforms @ inner, 1, 0)
+    away = np.sqrt(((x / w - inner[0]) ** 2 + (y / w - inner[1]) ** 2).mean(axis=1))
+    return np.where((transforms[:, 2] @ outer > 0).all(axis=1), away, np.inf)
 
 
 _CODES = ("still", "shaking", "panning")

@@ -66,7 +66,8 @@ class FlowOffline:
 
     def push(self, frame: Frame) -> None:
         """The next frame of the clip."""
-        small = reduced(frame)
+        frame = frame.copy()
+        small = reduced(frame)  # the same, if it is small already
         if self._forward is None:
             self._forward = self._model.clone()
             self._forward.begin(small.shape)
@@ -77,7 +78,7 @@ class FlowOffline:
             back = self._model.flow_between(frame, self._last)
             item.forward = prior_cue(self._forward.advance(small, before.small, back).score)
             item.back = back.astype(np.float16)
-        self._last = frame.copy()
+        self._last = frame
         self._items.append(item)
         if len(self._items) >= _CHUNK + 2 * _RUN_UP:
             self._do(_CHUNK)
@@ -103,9 +104,9 @@ class FlowOffline:
         """Keep the results of the first `n` items, and forget these but the last of them."""
         self._pass_back()
         colours = self._model.appearance.clone(memory=0.0)
-        counts = 0.0
+        counts = np.zeros_like(colours.state()["counts"])
         for item in self._items:
-            colours.update(item.small, 1 / (1 + np.exp(-_both(item))))
+            colours.update(item.small, np.float32(1) / (np.float32(1) + np.exp(-_both(item))))
             counts = counts + colours.state()["counts"]
         colours.load_state({"counts": counts, "n_frames": np.array(len(self._items))})
         for i in range(n):
@@ -115,9 +116,9 @@ class FlowOffline:
             near = [(self._items[i - 1], item.back)] if i > 0 else []
             near += [(self._items[i + 1], item.ahead)] if i + 1 < len(self._items) else []
             prior = sum(carried(_both(other), _wide(flow)) for other, flow in near)
-            cues = {
-                "forward": item.backward if item.forward is None else item.forward,
-                "backward": item.forward if item.backward is None else item.backward,
+            cues: dict[str, Values] = {
+                "forward": _both(item) if item.forward is None else item.forward,
+                "backward": _both(item) if item.backward is None else item.backward,
                 "prior": np.float32(_PRIOR) * np.asarray(prior, np.float32),
                 "appearance": np.float32(_APPEARANCE) * colours.log_odds(item.small),
             }

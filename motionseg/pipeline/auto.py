@@ -16,6 +16,7 @@ from motionseg.background.base import BackgroundModel
 from motionseg.camera.base import CameraMotion
 from motionseg.camera.sparse_corners import SparseCorners
 from motionseg.core.catalog import ModelInfo
+from motionseg.core.checks import check_frame
 from motionseg.core.errors import ParameterError, StateError, UnsupportedError
 from motionseg.core.types import FOREGROUND, Frame, Mask, Score
 from motionseg.fuse.base import Fusion
@@ -79,7 +80,7 @@ class Auto(BackgroundModel):
     `bootstrap` (offline) sees the whole clip: the background is learned from all of it, and frames before a moving
     camera are segmented in both directions of time; each of these frames is recognised when it comes again.
 
-    Memory: that of both ways together, and one frame.
+    Memory: that of both ways together, and one frame and its score.
 
     Examples
     --------
@@ -95,7 +96,7 @@ class Auto(BackgroundModel):
 
     info = ModelInfo(paper="see the ways inside", speed="medium", good_at="any camera: decides for itself")
     _unsupported = frozenset({"learning_rate", "restart"})
-    _arrays = ("_learned",)
+    _arrays = ("_learned", "_believed")
     _global_arrays = _arrays
 
     def __init__(
@@ -114,6 +115,7 @@ class Auto(BackgroundModel):
                 raise ParameterError(f"{name} is a {kind.__name__}, not {part!r}")
         self._offline: FlowOffline | None = None
         self._known: npt.NDArray[np.bool_] | None = None
+        self._before: Frame | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -125,6 +127,7 @@ class Auto(BackgroundModel):
 
     def _start(self, frame: Frame) -> None:
         self._learned = np.zeros(1, np.int64)  # frames that the background has
+        self._believed = np.zeros(frame.shape[:2], np.float32)  # score of the last frame that was learned
         self._forget()
         self._watch = CameraWatch(self.camera, frame)
         self._background = self.fixed.clone()
@@ -135,11 +138,13 @@ class Auto(BackgroundModel):
         self, frame: Frame, mask: Mask, learning_rate: float | None, known: npt.NDArray[np.bool_] | None
     ) -> None:
         self._known = known
-        # What a flow that takes over needs of the frame before; the score is overwritten in place.
-        self._before = self._watch.last
-        self._score_before = np.zeros(mask.shape, np.float32) if self._score is None else self._score.copy()
-        super()._learn(frame, mask, learning_rate, None)
-        self._known = None
+        self._before = self._watch.last  # for a flow that takes over
+        try:
+            super()._learn(frame, mask, learning_rate, None)
+        finally:
+            self._known = self._before = None
+        if learning_rate != 0 and self._score is not None:
+            self._believed = self._score.copy()
 
     def _step(self, frame: Frame, mask: Mask, score: Score, learning_rate: float | None) -> None:
         if learning_rate == 0:
@@ -149,16 +154,21 @@ class Auto(BackgroundModel):
             self._watch.start(frame)
         elif not self._watch.update(frame):
             self._start(frame)  # another shot
-        self._found = None if self._offline is None else self._offline.look_up(frame)
-        if self._found is not None:
-            write_enlarged(self._found.score, mask, score)
-            self._set_known(mask, score)
+        if self._look_up(frame, mask, score):
             self._flow, self._background, self.way = None, None, "flow"
             self.behaviour = self._watch.verdict
             return
         self._find(frame, mask, score)
         travels = self._watch.verdict == "panning" and self._flow is not None and self._flow.has_parallax
         self.behaviour = "travelling" if travels else self._watch.verdict
+
+    def _look_up(self, frame: Frame, mask: Mask, score: Score) -> bool:
+        """Fill in what was found offline, if the frame was among those of a whole clip."""
+        self._found = None if self._offline is None else self._offline.look_up(frame)
+        if self._found is not None:
+            write_enlarged(self._found.score, mask, score)
+            self._set_known(mask, score)
+        return self._found is not None
 
     def _find(self, frame: Frame, mask: Mask, score: Score) -> None:
         """Segment in the way that suits, and keep the other ready where it may be wanted soon."""
@@ -194,7 +204,8 @@ class Auto(BackgroundModel):
     def _by_flow(self, frame: Frame, mask: Mask, score: Score) -> None:
         if self._flow is None:
             self._flow = self.moving.clone()
-            self._flow.take_over(self._before, self._score_before)
+            assert self._before is not None
+            self._flow.take_over(self._before, self._believed)
         mask[...] = self._flow.apply(frame)
         score[...] = self._flow.score()
         self._set_known(mask, score)
@@ -202,10 +213,14 @@ class Auto(BackgroundModel):
 
     def _look_only(self, frame: Frame, mask: Mask, score: Score) -> None:
         """Classify without learning, in the way of the last frame."""
+        if self._look_up(frame, mask, score):
+            return
         model: BackgroundModel | None = self._background if self._flow is None else self._flow
         if model is not None:
             mask[...] = model.apply(frame, learning_rate=0)
             score[...] = model.score()
+        else:  # after a frame of a whole clip nothing is at hand
+            mask[...], score[...] = 0, 0
         self._set_known(mask, score)
 
     def _set_known(self, mask: Mask, score: Score) -> None:
@@ -218,9 +233,9 @@ class Auto(BackgroundModel):
         """What each cue has added to the log-odds of the last score, float32 (H, W); empty before the first frame."""
         if self._score is None:
             return {}
-        if self.way != "flow" or self._flow is None:
-            return {"background": score_cue(self._score)}
-        return self._flow.evidence() if self._found is None else enlarged(self._found.evidence, self._score.shape)
+        if self._found is not None:
+            return enlarged(self._found.evidence, self._score.shape)
+        return {"background": score_cue(self._score)} if self._flow is None else self._flow.evidence()
 
     @property
     def motion(self) -> npt.NDArray[np.float64] | None:
@@ -250,7 +265,7 @@ class Auto(BackgroundModel):
     def _followed(self, frames: Iterable[Frame], offline: FlowOffline) -> Iterator[Frame]:
         """The same frames; those near which the camera moves are shown to `offline` as they pass."""
         watch, waiting, since = None, deque[Frame](maxlen=WINDOW), WINDOW
-        for frame in frames:
+        for frame in map(check_frame, frames):
             if watch is None:
                 watch = CameraWatch(self.camera, frame)
             elif not watch.update(frame):
@@ -290,8 +305,6 @@ class Auto(BackgroundModel):
                 state |= {f"{name}.{key}": array for key, array in part.state().items()}
             words = [BEHAVIOURS.index(self.behaviour), WAYS.index(self.way)]
             state["words"] = np.array(words, np.int64)
-            if self._score is not None:
-                state["score"] = self._score.copy()
         return state
 
     def load_state(self, state: dict[str, npt.NDArray[Any]]) -> None:
@@ -300,7 +313,7 @@ class Auto(BackgroundModel):
         if fresh._shape is not None:
             try:
                 fresh._load_parts(fresh._shape, state)
-            except (KeyError, ValueError, IndexError) as error:
+            except (KeyError, ValueError, IndexError, TypeError) as error:
                 raise StateError(f"not a state of an Auto with these parameters: {error!r}") from error
         offline = self._offline
         self.reset()
@@ -308,9 +321,9 @@ class Auto(BackgroundModel):
         self._offline = offline  # a whole clip that was seen is still known
 
     def _load_parts(self, shape: tuple[int, ...], state: dict[str, npt.NDArray[Any]]) -> None:
-        learned = self._learned
+        learned, believed = self._learned, self._believed
         self._start(np.zeros(shape, np.uint8))
-        self._learned = learned
+        self._learned, self._believed = learned, believed
         names = {key.partition(".")[0] for key in state if "." in key}
         self._background = self.fixed.clone() if "background" in names else None
         self._flow = self.moving.clone() if "flow" in names else None
@@ -319,9 +332,6 @@ class Auto(BackgroundModel):
             part.load_state({key.removeprefix(start): v for key, v in state.items() if key.startswith(start)})
         behaviour, way = (int(word) for word in state["words"])
         self.behaviour, self.way = BEHAVIOURS[behaviour], WAYS[way]
-        score = state.get("score")
-        if score is not None and score.shape == shape[:2]:
-            self._score = score.astype(np.float32)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         save_described(self, path)

@@ -62,6 +62,12 @@ class Compensated(BackgroundModel):
     UnsupportedError
         The model wraps a library that keeps its memory to itself.
 
+    Attributes
+    ----------
+    motion : float64 (3, 3) or None
+        The camera's motion to the last frame that was learned, pixels; of a camera that rests exactly none. None where
+        it was not found.
+
     Notes
     -----
     *Where the camera looks* is found by comparing each frame with the model's own background picture, so errors do
@@ -116,6 +122,7 @@ class Compensated(BackgroundModel):
         self.camera = SparseCorners() if camera is None else camera
         self._unsupported = model._unsupported
         self._begun: BackgroundModel | None = None
+        self.motion: Matrix | None = None
 
     def params(self) -> dict[str, Any]:
         return {"model": self.model, **super().params()}
@@ -143,11 +150,13 @@ class Compensated(BackgroundModel):
         if same_shot or not learn:
             view, rest = self._steadied(view, way / unit)
             if learn:
+                self.motion = view @ np.linalg.inv(self._view) if self._is_found else None
                 self._view, self._rest = view, rest
                 self._bring_near(frame, _MARGIN * unit)
                 view = self._view
             self._apply(frame, view, mask, score, learning_rate)
         else:
+            self.motion = None
             self._begin(frame, self.model.clone())
             self._begun.apply(frame, learning_rate=learning_rate, known_foreground=self._known)
             mask[...], score[...] = UNKNOWN, 0
@@ -160,6 +169,7 @@ class Compensated(BackgroundModel):
 
     def _find(self, frame: Frame) -> tuple[Matrix, float, bool]:
         """What takes pixels of the model to `frame`, how far the camera has moved, and whether the shot is the same."""
+        self._is_found = True
         motion = self.camera.estimate(self._picture, frame, guess=self._view)
         if motion.found and motion.support >= _TRUST:
             return motion.transform, motion.surprise, True
@@ -167,6 +177,7 @@ class Compensated(BackgroundModel):
         moves = self._rest[0] < _REST_FRAMES
         if moves and step.found and step.support >= _TRUST:
             return step.transform @ self._view, step.surprise, True
+        self._is_found = False
         return self._view, 0.0, not step.verdict == motion.verdict == "shot_change"
 
     def _steadied(self, view: Matrix, way: float) -> tuple[Matrix, npt.NDArray[np.int64]]:
@@ -262,7 +273,7 @@ class Compensated(BackgroundModel):
 
     def reset(self) -> None:
         super().reset()
-        self._begun = None
+        self._begun, self.motion = None, None
 
     def memory(self) -> int:
         return 0 if self._begun is None else super().memory() + self._begun.memory()

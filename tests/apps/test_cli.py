@@ -80,7 +80,8 @@ def test_segment_writes_masks_tracks_and_summary(folder, tmp_path):
     assert summary["error"] is None
     assert summary["frames"] == 45
     assert summary["frames_per_second"] == pytest.approx(45 / summary["seconds"], rel=0.05)
-    assert summary["model"] == "adaptive+guard"
+    assert (summary["model"], summary["explain"]) == ("auto", False)
+    assert summary["camera"] == [{"frame": 0, "time": 0.0, "behaviour": "still", "way": "background"}]
     assert summary["parameters"]["history"] == 1000
     assert summary["parameters"]["linker.max_gap"] == 1.0
     assert {"motionseg", "numpy", "numba", "av"} <= summary["versions"].keys()
@@ -215,7 +216,7 @@ def test_a_full_disk_is_4_and_says_so(clip, tmp_path, monkeypatch):
 def test_a_signal_leaves_a_readable_partial_result_that_goes_on(tmp_path, number):
     """As a user does it: Ctrl-C in the middle, look at the result, go on; the end is as if nothing had happened."""
     source, out, whole = tmp_path / "in", tmp_path / "out", tmp_path / "whole"
-    for i, frame in enumerate(frames(400, (48, 1248))):
+    for i, frame in enumerate(frames(200, (48, 640))):
         write_image(source / f"{i:04d}.png", frame)
     command = [sys.executable, "-m", "motionseg", "segment", str(source), "--overlay", "-o"]
     process = subprocess.Popen([*command, str(out)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -229,7 +230,7 @@ def test_a_signal_leaves_a_readable_partial_result_that_goes_on(tmp_path, number
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["complete"], summary["error"]) == (False, "interrupted")
     n = summary["frames"]
-    assert 40 <= n < 400
+    assert 40 <= n < 200
     assert len(list((out / "masks").iterdir())) == n
     assert sum(1 for _ in open_video(out / "overlay.mp4")) == n
     assert max(int(row["frame"]) for row in table(out / "tracks.csv")) < n
@@ -243,11 +244,11 @@ def test_a_signal_leaves_a_readable_partial_result_that_goes_on(tmp_path, number
     result = run("segment", source, "-o", out, "--resume", "--overlay", "--json")
     assert result.exit_code == 0, result.stderr
     assert run("segment", source, "-o", whole, "--overlay").exit_code == 0
-    assert json.loads(result.stdout)["frames"] == 400
+    assert json.loads(result.stdout)["frames"] == 200
     assert (out / "tracks.csv").read_text() == (whole / "tracks.csv").read_text()
     for mask in (whole / "masks").iterdir():
         assert (out / "masks" / mask.name).read_bytes() == mask.read_bytes()
-    assert sum(1 for _ in open_video(out / "overlay-2.mp4")) == 400 - n
+    assert sum(1 for _ in open_video(out / "overlay-2.mp4")) == 200 - n
     assert not (out / "state.npz").exists()
     assert run("segment", source, "-o", out, "--resume").exit_code == 2
 
