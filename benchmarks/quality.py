@@ -40,7 +40,8 @@ OURS = (
 )
 OFFLINE = "auto,adaptive,subsense,gaussian_mixture,temporal_median"
 MOVING = "auto,flow_fused,naive_flow,flow.quadratic_layers,flow.residual_threshold,gaussian_mixture"
-FLOW = "opencv_dis,opencv_farneback,tvl1,horn_schunck,lucas_kanade,opencv_deepflow,opencv_pcaflow,opencv_rlof"
+FLOW = "opencv_dis,opencv_farneback,tvl1,horn_schunck,lucas_kanade"
+CONTRIB_FLOW = "opencv_deepflow,opencv_pcaflow,opencv_rlof"
 OPENCV = "opencv_mog2,opencv_knn,opencv_cnt,opencv_gsoc,opencv_lsbp,opencv_mog,opencv_gmg"
 BGSLIBRARY = (
     *("SuBSENSE", "PAWCS", "LOBSTER", "PixelBasedAdaptiveSegmenter", "ViBe", "KDE", "CodeBook", "LBAdaptiveSOM"),
@@ -79,7 +80,7 @@ FULL = (
     Part("moseg", "moseg", MOVING, "opencv_mog2"),
     Part("moseg", "moseg", "auto", "", offline=True),
     Part("mot", "MOT", methods="kalman_iou", peers=""),
-    Part("flow", "flow", FLOW, ""),
+    Part("flow", "flow", FLOW, CONTRIB_FLOW),
 )
 _FEW = "auto,adaptive,gaussian_mixture,knn,sigma_delta,frame_difference"
 _FIRSTS = "baseline_1,shadow_1,illumination_1,light_switch_1,jitter_1,waving_1,camouflage_1,stop_and_go_1,noise_1"

@@ -64,6 +64,10 @@ class FlowOffline:
         """Frames that are done."""
         return len(self._kept)
 
+    def __contains__(self, frame: Frame) -> bool:
+        """Whether it is done."""
+        return fingerprint(frame) in self._kept
+
     def push(self, frame: Frame) -> None:
         """The next frame of the clip."""
         frame = frame.copy()

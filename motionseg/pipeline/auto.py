@@ -152,6 +152,9 @@ class Auto(BackgroundModel):
             return
         if not self._frames_seen:
             self._watch.start(frame)
+        elif self._relies_on_background and not (self._offline is not None and frame in self._offline):
+            if self._goes_on(frame, mask, score):
+                return
         elif not self._watch.update(frame):
             self._start(frame)  # another shot
         if self._look_up(frame, mask, score):
@@ -159,8 +162,37 @@ class Auto(BackgroundModel):
             self.behaviour = self._watch.verdict
             return
         self._find(frame, mask, score)
+        self._name_behaviour()
+
+    def _name_behaviour(self) -> None:
         travels = self._watch.verdict == "panning" and self._flow is not None and self._flow.has_parallax
         self.behaviour = "travelling" if travels else self._watch.verdict
+
+    @property
+    def _relies_on_background(self) -> bool:
+        """Whether the next frame will go to the background, unless the camera turns away in it."""
+        at_home = self._flow is None and self._background is not None and self._watch.verdict != "panning"
+        return at_home and self._watch.n_frames >= WINDOW and bool(self._learned[0] >= _WARM)
+
+    def _goes_on(self, frame: Frame, mask: Mask, score: Score) -> bool:
+        """Segment by the background, which knows the camera's step, too; False if that is not the way any more."""
+        model = self._background
+        assert model is not None
+        self._by_background(frame, mask, score)
+        if model.is_new_shot:
+            self._start(frame)
+            return False
+        if model.motion is not None:
+            self._watch.note(frame, model.motion)
+        elif not self._watch.update(frame):
+            self._start(frame)
+            return False
+        if self._watch.verdict == "panning":
+            return False
+        self.way = "background" if self._watch.verdict == "still" else "compensated"
+        self._found = None
+        self._name_behaviour()
+        return True
 
     def _look_up(self, frame: Frame, mask: Mask, score: Score) -> bool:
         """Fill in what was found offline, if the frame was among those of a whole clip."""

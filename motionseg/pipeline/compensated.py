@@ -67,6 +67,8 @@ class Compensated(BackgroundModel):
     motion : float64 (3, 3) or None
         The camera's motion to the last frame that was learned, pixels; of a camera that rests exactly none. None where
         it was not found.
+    is_new_shot : bool
+        Whether all has started anew with the last frame that was learned.
 
     Notes
     -----
@@ -123,6 +125,7 @@ class Compensated(BackgroundModel):
         self._unsupported = model._unsupported
         self._begun: BackgroundModel | None = None
         self.motion: Matrix | None = None
+        self.is_new_shot = False
 
     def params(self) -> dict[str, Any]:
         return {"model": self.model, **super().params()}
@@ -151,12 +154,13 @@ class Compensated(BackgroundModel):
             view, rest = self._steadied(view, way / unit)
             if learn:
                 self.motion = view @ np.linalg.inv(self._view) if self._is_found else None
+                self.is_new_shot = False
                 self._view, self._rest = view, rest
                 self._bring_near(frame, _MARGIN * unit)
                 view = self._view
             self._apply(frame, view, mask, score, learning_rate)
         else:
-            self.motion = None
+            self.motion, self.is_new_shot = None, True
             self._begin(frame, self.model.clone())
             self._begun.apply(frame, learning_rate=learning_rate, known_foreground=self._known)
             mask[...], score[...] = UNKNOWN, 0
@@ -273,7 +277,7 @@ class Compensated(BackgroundModel):
 
     def reset(self) -> None:
         super().reset()
-        self._begun, self.motion = None, None
+        self._begun, self.motion, self.is_new_shot = None, None, False
 
     def memory(self) -> int:
         return 0 if self._begun is None else super().memory() + self._begun.memory()
