@@ -1,5 +1,7 @@
 """Any camera: what it does is recognised, and each frame is segmented in the way that suits it."""
 
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -634,6 +636,19 @@ def test_files_that_cannot_be_made_again_are_refused(made, tmp_path):
     for cls in (Auto, Compensated):
         with pytest.raises(StateError):
             cls.load(tmp_path / "b.npz")
+
+
+def test_modules_of_others_are_not_even_imported(tmp_path, monkeypatch):
+    name = "stranger_of_motionseg"
+    (tmp_path / f"{name}.py").write_text("from motionseg.pipeline.auto import Auto as Thing\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    model = Auto()
+    model.save(tmp_path / "a.npz")
+    arrays, head = read_state(tmp_path / "a.npz")
+    write_state(tmp_path / "b.npz", arrays, {**head, "made": {**head["made"], "class": f"{name}:Thing"}})
+    with pytest.raises(StateError, match=f"{name} is not of this package"):
+        Auto.load(tmp_path / "b.npz")
+    assert name not in sys.modules
 
 
 def test_sizes_must_fit():
