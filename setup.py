@@ -9,7 +9,10 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "motionseg" / "__init__.py").read_text(encoding="utf-8"))
 
 REPORT = ["jinja2>=3.1", "matplotlib>=3.8"]
-TEST = ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "pandas>=2", "pycocotools>=2.0.7", *REPORT]
+REFINE = ["torch>=2.4", "kornia>=0.7", "safetensors>=0.4"]
+EXPORT = [*REFINE, "onnx>=1.16", "onnxscript>=0.2", "onnxruntime>=1.18"]
+TEST = ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "pandas>=2", "pycocotools>=2.0.7"]
+TEST += [*REPORT, *EXPORT]
 
 setup(
     name="motionseg",
@@ -21,7 +24,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["motionseg", "motionseg.*"]),
-    package_data={"motionseg": ["py.typed", "*.pyi", "apps/report/*.jinja", "apps/measured.json"]},
+    package_data={"motionseg": ["py.typed", "*.pyi", "apps/report/*.jinja", "apps/measured.json", "refine/weights/*"]},
     install_requires=[
         "numpy>=1.26",
         "scipy>=1.11",
@@ -34,8 +37,11 @@ setup(
         "rich>=13",
         "pydantic>=2.6",
         "lazy-loader>=0.4",
+        "tomli>=2; python_version < '3.11'",
     ],
     extras_require={
+        "refine": REFINE,
+        "export": EXPORT,
         "report": REPORT,
         "test": TEST,
         "all": TEST,

@@ -19,6 +19,7 @@ from rich.text import Text
 
 import motionseg
 from motionseg.apps.cli_evaluation import bench, datasets, report, score
+from motionseg.apps.cli_training import train
 from motionseg.apps.manners import FrameProgress, Json, console, errors, exit_if_interrupted
 from motionseg.core.errors import ParameterError
 
@@ -61,12 +62,16 @@ def segment(
     model: Annotated[
         str, typer.Option(help="auto, flow_fused, flow.CLUSTERER, or a background model, also with +guard, +camera.")
     ] = "auto",
+    refine: Annotated[
+        bool,
+        typer.Option("--refine", help="Sharpen its masks by a network (needs torch); as +refine."),
+    ] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Of the model; guard.*, camera.*, flow.*, fuser.*, appearance.*, cleaner.*, linker.*; min_area.",
+            help="Of the model; of guard, camera, flow, fuser, appearance, refine, cleaner, linker: guard.*",
         ),
     ] = None,
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write overlay.mp4.")] = False,
@@ -93,7 +98,8 @@ def segment(
     with errors(json_):
         if resume and overwrite:
             raise ParameterError("--resume keeps the results in DIR, --overwrite replaces them: give one")
-        segmenter = build_segmenter(model, parse_settings(settings or []), explain=explain)
+        name = f"{model}+refine" if refine and not model.endswith("+refine") else model
+        segmenter = build_segmenter(name, parse_settings(settings or []), explain=explain)
         with FrameProgress("segmenting") as progress:
             summary = segment_to_folder(
                 _source(source),
@@ -262,7 +268,7 @@ def doctor(json_: Json = False) -> None:
         print("no problems found")
 
 
-for _command in (datasets, bench, score, report):
+for _command in (datasets, bench, score, report, train):
     app.command()(_command)
 
 

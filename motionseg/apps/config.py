@@ -24,7 +24,9 @@ from motionseg.pipeline.clustered import Clustered
 from motionseg.pipeline.compensated import Compensated
 from motionseg.pipeline.flow_fused import FlowFused
 from motionseg.pipeline.naive_flow import NaiveFlow
+from motionseg.pipeline.refined import Refined
 from motionseg.pipeline.segmenter import MotionSegmenter
+from motionseg.refine.refiner import Refiner
 from motionseg.regions.clean import MaskCleaner
 from motionseg.track.base import Linker
 
@@ -46,7 +48,15 @@ DEFAULT_MODEL = "auto"
 _WRAPPERS = {"+guard": "guard", "+camera": "camera"}  # what may follow a model's name, in this order; and its settings
 _ROOMS = {"boxes": "track", "flow": "flow"}  # of the methods for a task; for all others: background
 _DATASETS = {"davis": "davis2016"}  # what they are called for short
-_PARTS = {"guard": Guarded, "camera": SparseCorners, "flow": OpenCVDIS, "fuser": MeanField, "appearance": Appearance}
+_REFINE = "+refine"  # may follow any model's name, after all others
+_PARTS = {
+    "guard": Guarded,
+    "camera": SparseCorners,
+    "flow": OpenCVDIS,
+    "fuser": MeanField,
+    "appearance": Appearance,
+    "refine": Refiner,
+}
 _WORDS = {"true": True, "false": False, "none": None}
 
 
@@ -97,10 +107,12 @@ def build_segmenter(
     model : str
         ``auto``; ``flow_fused`` or ``naive_flow``; ``flow.NAME`` with a clusterer of flow; or a background model, which
         with ``+guard`` is :class:`~motionseg.background.Guarded`, and with ``+camera``
-        :class:`~motionseg.pipeline.Compensated`. ``motionseg models`` lists the names.
+        :class:`~motionseg.pipeline.Compensated`. Any of these with ``+refine`` is
+        :class:`~motionseg.pipeline.Refined`. ``motionseg models`` lists the names.
     settings : dict, optional
         Parameters of the model; of other parts as ``guard.ghosts``, ``camera.model``, ``flow.preset``,
-        ``fuser.smoothness``, ``appearance.memory``, ``cleaner.gap``, ``linker.max_gap``; and ``min_area``.
+        ``fuser.smoothness``, ``appearance.memory``, ``refine.weights``, ``cleaner.gap``, ``linker.max_gap``; and
+        ``min_area``.
     explain : bool
         Keep the share of each cue.
 
@@ -174,6 +186,10 @@ def _by_part(settings: dict[str, Any], names: tuple[str, ...]) -> dict[str, dict
 
 def _background(name: str, parts: dict[str, dict[str, Any]]) -> Any:
     """The model `name` with the settings of its `parts`; settings of parts that it has not are an error."""
+    if name.endswith(_REFINE):
+        own = dict(parts)
+        refiner = _build(Refiner, own.pop("refine", {}), "refine")
+        return Refined(_background(name.removesuffix(_REFINE), own), refiner=refiner)
     left = {part: settings for part, settings in parts.items() if settings}
 
     def part(key: str) -> Any:
@@ -201,7 +217,7 @@ def _background(name: str, parts: dict[str, dict[str, Any]]) -> Any:
                 raise ParameterError(f"{name} has no {wrapper} to set: name it {plain}{ending}")
         if "+" in plain:
             raise ParameterError(
-                f"only +guard and +camera, in this order, can follow the name of a model, not {name!r}"
+                f"only +guard, +camera, +refine, in this order, can follow the name of a model, not {name!r}"
             )
         cls = _class("background", plain)
         model = _guarded(cls, left, plain) if "guard" in wrappers else _build(cls, left.pop("", {}), plain)
@@ -246,6 +262,8 @@ def method_parameters(method: Method, *, offline: bool = False) -> dict[str, Any
 
 def model_name(model: BackgroundModel) -> str:
     """What :func:`build_segmenter` calls a model; its class's name where it is none of the package's."""
+    if isinstance(model, Refined):
+        return f"{model_name(model.model)}{_REFINE}"
     if isinstance(model, Guarded):
         return f"{model_name(model.model)}+guard"
     if isinstance(model, Compensated):
@@ -259,6 +277,8 @@ def model_name(model: BackgroundModel) -> str:
 
 def _parameters(method: BackgroundModel | Linker | FlowEstimator) -> dict[str, Any]:
     """The parameters of a method and of its parts, as ``part.name``."""
+    if isinstance(method, Refined):
+        return {**_parameters(method.model), **_prefixed("refine", method.refiner.params())}
     if isinstance(method, Auto):
         return {**_parameters(method.moving), **_parameters(method.fixed)}
     if isinstance(method, Compensated):

@@ -55,15 +55,15 @@ def exit_if_interrupted(summary: dict[str, Any], message: str) -> None:
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.1f} frames/s" if task.speed else "")
+        return Text(f"{task.speed:.1f} {task.fields['unit']}/s" if task.speed else "")
 
 
 class FrameProgress:
     """A bar on a terminal; on anything else a line on stderr every ten seconds."""
 
-    def __init__(self, what: str, total: int | None = None) -> None:
-        self._what, self._total, self._began = what, total, time.monotonic()
-        self._said = self._began
+    def __init__(self, what: str, total: int | None = None, *, unit: str = "frames") -> None:
+        self._what, self._total, self._unit = what, total, unit
+        self._began = self._said = time.monotonic()
         self._bar: Progress | None = None
         self._task: Any = None
 
@@ -71,9 +71,9 @@ class FrameProgress:
         console = Console(stderr=True)
         if console.is_terminal:
             columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
-            counts = (TextColumn("{task.completed}/{task.total} frames"), _Rate(), TimeRemainingColumn())
+            counts = (TextColumn("{task.completed}/{task.total} {task.fields[unit]}"), _Rate(), TimeRemainingColumn())
             self._bar = Progress(*columns, *counts, console=console, transient=True)
-            self._task = self._bar.add_task(self._what, total=self._total)
+            self._task = self._bar.add_task(self._what, total=self._total, unit=self._unit)
             self._bar.start()
         return self
 
@@ -95,4 +95,7 @@ class FrameProgress:
             self._said = now
             rate = done / (now - self._began)
             left = f", about {(self._total - done) / rate:.0f} s left" if self._total and rate else ""
-            print(f"{self._what}: {done} of {self._total or '?'} frames, {rate:.1f} frames/s{left}", file=sys.stderr)
+            print(
+                f"{self._what}: {done} of {self._total or '?'} {self._unit}, {rate:.1f} {self._unit}/s{left}",
+                file=sys.stderr,
+            )

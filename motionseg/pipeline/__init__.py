@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "evaluation": ["Evaluation", "Run", "WorstFrame", "combine", "evaluate"],
         "flow_fused": ["FlowFused"],
         "naive_flow": ["NaiveFlow"],
+        "refined": ["Refined"],
         "segmenter": ["MotionSegmenter"],
         "stream": ["segment", "segment_stream"],
     },

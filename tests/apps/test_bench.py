@@ -196,7 +196,7 @@ def test_a_failing_sequence_is_a_row_and_exit_code_3(root, tmp_path):
     ("arguments", "code", "message"),
     [
         (["--methods", "subsens"], 2, "there are: adaptive, "),
-        (["--methods", "knn+refine"], 2, "only +guard"),
+        (["--methods", "knn+sharp"], 2, "only +guard"),
         (["--sequences", "jog"], 2, "there are: baseline/run, baseline/walk"),
         (["--set", "threshold=3"], 2, "method.parameter=value"),
         (["--set", "auto.speed=3"], 2, "history=1000"),

@@ -1,0 +1,241 @@
+"""A training run in a folder: samples are rendered, a network learns, and everything can be stopped and resumed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from motionseg.apps.doctor import versions
+from motionseg.apps.stop import Stop
+from motionseg.core.errors import MissingExtraError, OutputError, ParameterError
+from motionseg.core.state import replacing
+from motionseg.io.write import write_json
+from motionseg.pipeline.training_clips import render_samples
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["TrainingConfig", "read_config", "train_in_folder"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Data(_Table):
+    root: str | None = None
+    """Photographs and cut-outs (`motionseg.datasets.Material`); relative to the config's folder."""
+    clips: int = Field(700, ge=2)
+    """Of 20 samples each, a third of a gigabyte for 25 of them."""
+    validation_clips: int = Field(15, ge=1)
+    """The first of these, kept apart."""
+    seed: int = Field(0, ge=0)
+    workers: int | None = Field(None, ge=1)
+
+
+class _Network(_Table):
+    name: str = "small"
+    n_classes: int = Field(1, ge=1)
+    weights: str | None = None
+    """A file to start from instead of random numbers."""
+
+
+class _Training(_Table):
+    steps: int = Field(6000, ge=1)
+    batch: int = Field(16, ge=2)
+    learning_rate: float = Field(3e-3, gt=0, le=1)
+    seed: int = Field(0, ge=0)
+    device: str = "auto"
+    judge_every: int = Field(300, ge=1)
+    patience: int = Field(8, ge=1)
+
+
+class TrainingConfig(_Table):
+    """What a training run reads from its TOML file: tables ``[data]``, ``[network]``, ``[training]``."""
+
+    data: _Data = _Data()
+    network: _Network = _Network()
+    training: _Training = _Training()
+
+
+def read_config(path: Path, root: Path | None = None) -> TrainingConfig:
+    """The run that a TOML file describes; paths in it are taken from its own folder. `root` replaces its data.root.
+
+    Raises
+    ------
+    ParameterError
+        Not there, no TOML, or a key that is unknown or out of range: the message names file and key.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParameterError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path}: no TOML: {error}") from error
+    try:
+        config = TrainingConfig.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ParameterError(f"{path}: {key}: {first['msg']}") from error
+    places = {}
+    for table, key in (("data", "root"), ("network", "weights")):
+        value = getattr(getattr(config, table), key)
+        if value is not None:
+            here = getattr(config, table).model_copy(update={key: str((path.parent / value).resolve())})
+            places[table] = here
+    if root is not None:
+        places["data"] = config.data.model_copy(update={"root": str(root)})
+    return config.model_copy(update=places)
+
+
+def train_in_folder(
+    config: TrainingConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    on_clip: Callable[[int], None] = lambda done: None,
+    on_step: Callable[[int, float], None] = lambda done, loss: None,
+    stop: Stop | None = None,
+) -> dict[str, Any]:
+    """Render what is missing, learn, and leave ``best.safetensors``, ``metrics.csv``, ``curves.png``, ``summary.json``.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    folder : Path
+        Made where missing; samples lie in ``samples/`` below it.
+    resume : bool
+        Go on with what is there; without it, a folder that is not empty is refused.
+    on_clip, on_step : callable
+        Told how many clips are rendered; how many steps are learned, and the loss.
+    stop : Stop, optional
+        Ends the run between two clips or steps.
+
+    Returns
+    -------
+    dict
+        The summary.
+
+    Raises
+    ------
+    MissingExtraError
+        torch, kornia or safetensors is not installed.
+    OutputError
+        The folder is not empty, or cannot be written.
+    ParameterError, SourceError, StateError
+        The run is described wrongly, the material is not there, or the checkpoint cannot be read.
+    """
+    try:
+        from motionseg.refine._engine import chosen_device
+        from motionseg.refine._network import NETWORKS
+        from motionseg.refine._samples import SampleSet
+        from motionseg.refine._training import Trainer
+        from motionseg.refine._weights import read_weights
+    except ImportError as error:
+        raise MissingExtraError("training", "pip install motionseg[refine]") from error
+    if config.network.name not in NETWORKS:
+        raise ParameterError(f"there is no network {config.network.name!r}; there are: {', '.join(NETWORKS)}")
+    if config.data.validation_clips >= config.data.clips:
+        raise ParameterError("data.validation_clips leaves no clips to learn from")
+    if folder.exists() and any(folder.iterdir()) and not resume:
+        raise OutputError(f"{folder} is not empty; --resume continues the run in it")
+    initial = None
+    if config.network.weights is not None:
+        network, name, facts = read_weights(config.network.weights)
+        if name != config.network.name or facts.get("n_classes", 1) != config.network.n_classes:
+            raise ParameterError(f"{config.network.weights}: weights of {name!r}, not of {config.network.name!r}")
+        initial = network.state_dict()
+    stop = stop or Stop()
+
+    def clip_done(done: int) -> None:
+        on_clip(done)
+        if stop.asked:
+            raise KeyboardInterrupt
+
+    def step_done(done: int, facts: dict[str, float]) -> None:
+        on_step(done, facts["loss"])
+        if stop.asked:
+            raise KeyboardInterrupt
+
+    data, training = config.data, config.training
+    summary: dict[str, Any] = {
+        "complete": False,
+        "config": config.model_dump(exclude={"data": {"root"}, "network": {"weights"}}),
+        "versions": versions(),
+    }
+    with stop.listening():
+        try:
+            files = render_samples(
+                folder / "samples",
+                root=data.root,
+                n_clips=data.clips,
+                seed=data.seed,
+                workers=data.workers,
+                on_clip=clip_done,
+            )
+            sets = (SampleSet(files[data.validation_clips :]), SampleSet(files[: data.validation_clips]))
+            trainer = Trainer(
+                folder,
+                *sets,
+                network=config.network.name,
+                n_classes=config.network.n_classes,
+                steps=training.steps,
+                batch=training.batch,
+                learning_rate=training.learning_rate,
+                seed=training.seed,
+                device=chosen_device(training.device),
+                every=training.judge_every,
+                patience=training.patience,
+                facts={"clips": data.clips, "data_seed": data.seed},
+                initial=initial,
+            )
+            summary["best_iou"] = trainer.run(step_done)
+            summary |= {"complete": True, "steps": trainer.step, "seconds": round(trainer.seconds, 1)}
+        except KeyboardInterrupt:
+            pass
+    if (folder / "metrics.csv").exists():
+        _draw_curves(folder / "metrics.csv", folder / "curves.png")
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+def _draw_curves(table: Path, picture: Path) -> None:
+    """The columns of a metrics.csv over the steps, as a PNG; nothing where matplotlib is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        return
+    steps = [int(row["step"]) for row in rows]
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    losses, quality = figure.subplots(1, 2)
+    for name in rows[0]:
+        values = [float(row[name]) for row in rows]
+        if name.startswith("valid_"):
+            quality.plot(steps, values, label=name.removeprefix("valid_"))
+        elif name not in ("step", "seconds", "learning_rate"):
+            losses.plot(steps, values, label=name)
+    losses.set(xlabel="step", title="training loss, weighted parts")
+    quality.set(xlabel="step", title="IoU on unseen clips", ylim=(0, 1))
+    for axes in (losses, quality):
+        axes.legend(fontsize=7)
+        axes.grid(alpha=0.3)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    try:
+        with replacing(picture) as file:
+            file.write(content.getvalue())
+    except OSError as error:
+        raise OutputError(f"{picture}: {error}") from error
