@@ -5,7 +5,10 @@ from motionseg.core.catalog import attach_room
 __getattr__, __dir__ = attach_room(
     __name__,
     {
+        "Collage": "_collage",
+        "CollageFrame": "_collage",
         "Layer": "_render",
+        "Material": "_material",
         "ResultWriter": "_results",
         "Scene": "_render",
         "SyntheticFrame": "_render",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motionseg.core.checks import check_choice, check_integer
+from motionseg.core.errors import ParameterError
 from motionseg.core.types import Frame
 from motionseg.datasets._actors import walker
 from motionseg.datasets._collage_paths import camera_path, object_path, smooth
@@ -43,10 +45,12 @@ class CollageFrame:
     frame : uint8 (H, W, 3)
         The picture, BGR.
     truth : uint8 (H, W)
-        CDnet's codes: 0 static, 50 cast shadow, 170 unknown (faint shadow; a thing that will leave and has not stirred
-        yet), 255 motion. A thing that has moved and stands still stays motion.
+        CDnet's codes: 0 static, 50 cast shadow, 170 unknown (faint shadow; a thing that will leave and has not set out
+        yet, though it may lean or turn where it stands), 255 motion. A thing that has moved and stands still stays
+        motion. Where the lens or motion blurs an edge, it lies where the sharp one covers half a pixel.
     labels : uint8 (H, W)
-        The id of the thing that covers most of the pixel, 0 for none; ids last through the scene.
+        The id of the thing that covers most of the pixel, 0 for none; ids last through the scene. Every pixel of motion
+        has one, and those of things that have not set out yet.
     """
 
     index: int
@@ -73,10 +77,12 @@ class Collage(abc.Sequence[CollageFrame]):
     ----------
     material : Material
         Photographs and cut-outs.
-    width, height : int, at least 64
+    width, height : int in [64, 4000]
         Pixels.
-    n_frames : int
+    n_frames : int, at least 1
+        Some 25 of them are a second.
     camera : {"fixed", "shaking", "moving"}
+        What it does. In "moving" there is parallax, and some of the things are followed.
     seed : int, at least 0
         Decides all else: how many things there are, of which size (from 5 pixels to more than the picture) and look
         (some in the colours of the background); whether they cross, wander, sway, stop, or leave a place where they
@@ -86,10 +92,16 @@ class Collage(abc.Sequence[CollageFrame]):
     Raises
     ------
     ParameterError
-        A parameter is out of range.
+        A parameter is out of range, or of another kind.
+    SourceError
+        A picture of `material` cannot be read.
 
     Notes
     -----
+    Frames are made when asked for and not kept; what they are made of is: 3 to 25 bytes for each pixel of a frame, and
+    the things.
+    Shadows fall on the photograph behind everything only, at a slant that is the same for all. Slices are not offered.
+
     Compression is not among this: it needs an encoder, and frames in order (``motionseg.io.compressed``).
 
     Examples
@@ -113,7 +125,9 @@ class Collage(abc.Sequence[CollageFrame]):
         self.n_frames = check_integer("n_frames", n_frames, 1)
         self.camera = check_choice("camera", camera, CAMERAS)
         self.seed = check_integer("seed", seed, 0)
-        self._material, self._unit = material, min(width, height)
+        if not isinstance(material, Material):
+            raise ParameterError(f"material is a Material, not {material!r}")
+        self._material, self._unit = material, min(self.width, self.height)
         soil, actors, scenery, light, shade = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(5))
         self._world = camera_path(soil, self.camera, self.n_frames, (self.width, self.height))
         self._plate = material.photo(soil, self.height, self.width)
@@ -150,11 +164,13 @@ class Collage(abc.Sequence[CollageFrame]):
         return world
 
     def _anywhere(self, rng: np.random.Generator, image: Image) -> tuple[float, float]:
+        """x and y for the first pixel of `image`, such that its middle lies on the plate, or about it."""
         reach = 1.6 if self.camera == "moving" else 1.0
         share = rng.uniform(0.5 - reach / 2, 0.5 + reach / 2, 2)
         return share[0] * self.width - image.shape[1] / 2, share[1] * self.height - image.shape[0] / 2
 
     def _bush(self, rng: np.random.Generator) -> _Part:
+        """Scenery that sways about its lower edge."""
         wide, tall = self._unit * rng.uniform(0.2, 0.8, 2)
         if rng.random() < 0.5:
             image = foliage(rng, wide, tall, (rng.uniform(20, 60), rng.uniform(60, 150), rng.uniform(40, 120)))
@@ -171,6 +187,7 @@ class Collage(abc.Sequence[CollageFrame]):
         return _Part(image, self._world @ poses @ moved(-2, 2 - image.shape[0]))
 
     def _filled(self, rng: np.random.Generator, image: Image) -> Image:
+        """The outline of `image`, filled with a part of a photograph."""
         photo = self._material.photo(rng, *image.shape[:2])
         return np.dstack([photo * (image[..., 3:] / np.float32(255)), image[..., 3]]).round().astype(np.uint8)
 
@@ -182,11 +199,13 @@ class Collage(abc.Sequence[CollageFrame]):
         return [_Part(image, self._world @ moved(*self._anywhere(rng, image)))]
 
     def _actors(self, rng: np.random.Generator) -> list[_Part]:
+        """All that moves by itself, with ids from 1."""
         n = int(rng.choice([0, 1, 2, 3, 4, 6, 9], p=[0.04, 0.28, 0.24, 0.18, 0.12, 0.09, 0.05]))
         largest = np.exp(rng.uniform(np.log(0.12), np.log(1.5)))  # of a scene: far and near views differ
         return [part for k in range(n) for part in self._actor(rng, k + 1, largest)]
 
     def _actor(self, rng: np.random.Generator, object_id: int, largest: float) -> list[_Part]:
+        """One such thing: a person in parts now and then, else a cut-out that bends, turns and grows."""
         tall = max(5.0, self._unit * largest * np.exp(rng.uniform(-1.1, 0)))
         followed = self.camera == "moving" and rng.random() < 0.6
         path, since = object_path(rng, self.n_frames, (self.width, self.height), tall, followed=followed)
@@ -212,7 +231,8 @@ class Collage(abc.Sequence[CollageFrame]):
         ground = _rows(frame_of @ poses, np.tile([size[0] / 2, size[1] - 2.0], (self.n_frames, 1)))
         return [_Part(image, frame_of @ poses, object_id, ground, since)]
 
-    def _dressed(self, rng: np.random.Generator) -> Any:
+    def _dressed(self, rng: np.random.Generator) -> Callable[[Image], Image]:
+        """What puts folds, of some part of a photograph, on a picture of clothes or skin."""
         strength = rng.uniform(0, 0.7)
         cloth = self._material.photo(rng, 64, 64).astype(np.float32)
         cloth -= cloth.mean(axis=(0, 1))
@@ -254,7 +274,7 @@ class Collage(abc.Sequence[CollageFrame]):
     # --- pictures of it ----------------------------------------------------------------------
 
     def __getitem__(self, index: Any) -> CollageFrame:
-        """Frame `index` and its truth; negative indices count from the end."""
+        """Frame `index` and its truth; negative indices count from the end. IndexError where there is none."""
         i = operator.index(index)
         i = i + len(self) if i < 0 else i
         if not 0 <= i < len(self):
@@ -285,6 +305,7 @@ class Collage(abc.Sequence[CollageFrame]):
         return CollageFrame(i, self._light.developed(canvas, i), truth, labels)
 
     def _plate_at(self, i: int) -> Values:
+        """The photograph behind all, as the camera has it in frame `i`, float32 BGR."""
         world = self._world[i, :2]
         if self._ripple is None:
             if np.array_equal(world, np.eye(3)[:2]):
@@ -321,6 +342,7 @@ class Collage(abc.Sequence[CollageFrame]):
         return place, cv2.filter2D(patch, -1, line / line.sum(), borderType=cv2.BORDER_CONSTANT)
 
     def _shadows(self, i: int) -> Values | None:
+        """How much of each pixel of frame `i` lies in shadow, float32 in [0, 1]; None where the scene casts none."""
         if not self._shade:
             return None
         shade = np.zeros((self.height, self.width), np.float32)

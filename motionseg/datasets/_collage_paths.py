@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
@@ -13,6 +11,7 @@ from motionseg.datasets._render import moved, turned
 __all__ = ["camera_path", "object_path", "smooth"]
 
 Path = npt.NDArray[np.float64]
+Matrices = npt.NDArray[np.float64]
 _KINDS = ("cross", "wander", "sway", "stop", "depart")
 _ODDS = (0.42, 0.2, 0.14, 0.14, 0.1)
 
@@ -23,8 +22,19 @@ def smooth(rng: np.random.Generator, n: int, span: float, rows: int = 1) -> Path
     return np.asarray(noise * np.sqrt(2 * span * np.sqrt(np.pi)))
 
 
-def camera_path(rng: np.random.Generator, kind: str, n: int, size: tuple[int, int]) -> Any:
-    """Where points of the first frame's world are in each frame, float64 (n, 3, 3)."""
+def camera_path(rng: np.random.Generator, kind: str, n: int, size: tuple[int, int]) -> Matrices:
+    """Where points of the plate are in each frame, float64 (n, 3, 3).
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    kind : {"fixed", "shaking", "moving"}
+        Identities; smooth noise around them; a journey with turns and zoom, and less of that noise.
+    n : int, at least 1
+        Frames.
+    size : (int, int)
+        Width and height of the frame: shifts grow with the shorter side, turns and zoom are about the middle.
+    """
     still = np.tile(np.eye(3), (n, 1, 1))
     if kind == "fixed":
         return still
@@ -49,7 +59,20 @@ def camera_path(rng: np.random.Generator, kind: str, n: int, size: tuple[int, in
 def object_path(
     rng: np.random.Generator, n: int, size: tuple[int, int], tall: float, *, followed: bool
 ) -> tuple[Path, int]:
-    """The middle of a thing in each frame, float64 (n, 2), NaN where it is absent, and the frame it first stirs in."""
+    """The middle of a thing in each frame, float64 (n, 2), and the frame in which it first goes anywhere.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    n : int, at least 1
+        Frames.
+    size : (int, int)
+        Width and height of the frame. Ways cross it, and may begin and end outside.
+    tall : float
+        Pixels of the thing's longer side: what is larger goes faster.
+    followed : bool
+        The camera follows it, so it mostly stays about where it is.
+    """
     extent, unit = np.array(size, float), min(size)
     kind = "wander" if followed and rng.random() < 0.6 else rng.choice(_KINDS, p=_ODDS)
     home = extent * rng.uniform([0.1, 0.25], [0.9, 0.9])
@@ -66,7 +89,7 @@ def object_path(
     speed = np.exp(rng.uniform(np.log(0.003), np.log(0.06))) * unit * (0.4 + 0.6 * min(tall / (0.3 * unit), 1.5))
     pace = speed * np.maximum(1 + 0.3 * smooth(rng, n, 12)[0], 0)
     if kind == "depart":
-        since = int(rng.integers(n // 4, 3 * n // 4))
+        since = int(rng.integers(n // 4, max(3 * n // 4, 1)))
         walked = np.cumsum(np.where(time >= since, pace, 0))
     else:
         since, meets = 0, int(rng.integers(0, n))

@@ -16,7 +16,19 @@ __all__ = ["Light"]
 
 
 class Light:
-    """Light that drifts, is switched on in a part of the scene or lies under clouds; blur, noise, grey, few pixels."""
+    """Light that drifts, is switched in a part of the scene or lies under clouds; blur, noise, grey, few pixels.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Decides all but the noise.
+    n : int, at least 1
+        Frames.
+    size : (int, int)
+        Width and height of the frames.
+    seed : int, at least 0
+        Of the noise, with the number of the frame.
+    """
 
     def __init__(self, rng: np.random.Generator, n: int, size: tuple[int, int], *, seed: int) -> None:
         self._seed, self._size = seed, size
@@ -46,7 +58,20 @@ class Light:
         self._curve = (255 * (np.arange(256) / 255) ** self._gamma).astype(np.float32)
 
     def developed(self, picture: npt.NDArray[np.float32], i: int) -> Frame:
-        """What the camera delivers of `picture`, float32 (H, W, 3) BGR (spoilt), in frame `i`: uint8."""
+        """What the camera delivers of a picture.
+
+        Parameters
+        ----------
+        picture : float32 (H, W, 3)
+            BGR, grey levels; its content is lost.
+        i : int
+            The frame's number, below `n`.
+
+        Returns
+        -------
+        uint8 (H, W, 3)
+            BGR; all three alike where the camera is grey.
+        """
         rng = np.random.default_rng((self._seed, i))
         if self._coarse > 1:
             small = tuple(round(side / self._coarse) for side in self._size)

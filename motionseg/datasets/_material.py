@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import glob
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from motionseg.core.errors import SourceError
 from motionseg.core.types import Frame
 from motionseg.datasets._sprites import Image, blob, box, ellipse, texture
 from motionseg.datasets.base import images_in
-from motionseg.io.images import read_image
+from motionseg.io.images import IMAGE_SUFFIXES, read_image
 
 __all__ = ["Material"]
+
+Outline = npt.NDArray[np.float64]
 
 _LARGEST = 360  # pixels of a cut-out's longer side: more is never shown
 _LEAST = 24  # pixels of its shorter side: less shows nothing but its outline
@@ -30,12 +34,14 @@ class Material:
     root : path, optional
         Below it, the pictures in folders called ``photos``; and wherever a folder ``labels`` stands beside a folder
         ``images`` with the same layout, outlines of things in them: text files of YOLO's segmentation format (a class,
-        then x y x y ... as shares of width and height, one thing a line).
+        then x y x y ... as shares of width and height, one thing a line). Labels without a picture are passed over; so
+        are things that are small (below 24 pixels) or cut off by the border of their picture.
 
     Raises
     ------
     SourceError
-        There is no such folder, nothing of that kind in it, or a label file reads otherwise.
+        There is no such folder, nothing of that kind in it, a label file reads otherwise, or a picture with labels
+        cannot be read. Photographs are not looked at before they are wanted.
 
     Attributes
     ----------
@@ -43,6 +49,11 @@ class Material:
         Photographs, in the order of their names.
     outlines : list of (Path, float64 (N, 2))
         Pictures, and the outline in each, pixels.
+
+    Notes
+    -----
+    The last 700 pictures and 1000 cut-outs are kept in memory, for all objects of a process together: some 0.7 MB for a
+    picture of 480 x 480 pixels, 0.5 MB at most for a cut-out.
 
     Examples
     --------
@@ -54,7 +65,7 @@ class Material:
     def __init__(self, root: str | PathLike[str] | None = None) -> None:
         self.root = None if root is None else Path(root)
         self.photos: list[Path] = []
-        self.outlines: list[tuple[Path, np.ndarray]] = []
+        self.outlines: list[tuple[Path, Outline]] = []
         if self.root is None:
             return
         if not self.root.is_dir():
@@ -68,22 +79,46 @@ class Material:
 
     def _read_outlines(self, labels: Path, images: Path) -> None:
         for file in sorted(labels.rglob("*.txt")):
-            folder = images / file.relative_to(labels).parent
-            picture = next((p for p in sorted(folder.glob(f"{file.stem}.*"))), None)
+            found = sorted((images / file.relative_to(labels).parent).glob(f"{glob.escape(file.stem)}.*"))
+            picture = next((path for path in found if path.suffix.lower() in IMAGE_SUFFIXES), None)
             if picture is None:
                 continue
             height, width = _read(picture).shape[:2]
-            for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                lines = file.read_text(encoding="utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise SourceError(f"not a readable text file: {error}", source=str(file)) from error
+            for number, line in enumerate(lines, 1):
                 try:
                     values = np.array(line.split()[1:], np.float64).reshape(-1, 2)
                 except ValueError as error:
                     raise SourceError(f"line {number} is no class with x y pairs", source=str(file)) from error
+                if not ((values >= 0) & (values <= 1)).all():  # nan, too
+                    raise SourceError(f"line {number} has shares outside [0, 1]", source=str(file))
                 outline = values * [width, height]
                 if len(outline) >= 8 and _is_whole(outline, width, height):
                     self.outlines.append((picture, outline))
 
     def photo(self, rng: np.random.Generator, height: int, width: int) -> Frame:
-        """A photograph of that size, uint8 (height, width, 3): some part of one, mirrored or not, or a texture."""
+        """Draw a photograph: a part of one, mirrored or not, or a texture.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Decides which; it is moved on.
+        height, width : int
+            Pixels; a smaller photograph is enlarged.
+
+        Returns
+        -------
+        uint8 (height, width, 3)
+            BGR, the caller's own.
+
+        Raises
+        ------
+        SourceError
+            The photograph cannot be read.
+        """
         if not self.photos or rng.random() < 0.06:
             color = tuple(rng.uniform(30, 220, 3))
             return texture(rng, height, width, color, contrast=rng.uniform(4, 40))
@@ -98,7 +133,25 @@ class Material:
         return np.ascontiguousarray(part[:, ::-1] if rng.random() < 0.5 else part)
 
     def cutout(self, rng: np.random.Generator, tall: float) -> Image:
-        """A thing of `tall` pixels at its longer side, premultiplied BGRA with an empty margin of 2 pixels."""
+        """Draw a thing: one that was cut out of a picture, mirrored or not, or a made-up shape.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Decides which; it is moved on.
+        tall : float
+            Pixels of its longer side.
+
+        Returns
+        -------
+        uint8 (h, w, 4)
+            BGR premultiplied by alpha, and alpha, with an empty margin of 2 pixels. The caller's own.
+
+        Raises
+        ------
+        SourceError
+            A picture cannot be read.
+        """
         if self.outlines and rng.random() < 0.65:
             image = _cut(*self.outlines[rng.integers(len(self.outlines))])
             scale = tall / max(image.shape[:2])
@@ -123,7 +176,7 @@ class Material:
         return np.dstack([np.clip(filling, 0, 255) * alpha, image[..., 3]]).round().astype(np.uint8)
 
 
-def _is_whole(outline: np.ndarray, width: int, height: int) -> bool:
+def _is_whole(outline: Outline, width: int, height: int) -> bool:
     """Whether a thing is large enough, and not cut off by the border of its picture."""
     low, high = outline.min(axis=0), outline.max(axis=0)
     if min(high - low) < _LEAST:
@@ -152,5 +205,6 @@ def _cut_at(path: Path, data: bytes) -> Image:
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-def _cut(path: Path, outline: np.ndarray) -> Image:
+def _cut(path: Path, outline: Outline) -> Image:
+    """What `outline` encloses, premultiplied BGRA, 360 pixels at most."""
     return _cut_at(path, outline.tobytes())

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from motionseg.core.checks import check_choice, check_frame, check_number
-from motionseg.core.errors import OutputError
+from motionseg.core.errors import FrameError, OutputError
 from motionseg.core.types import Frame
 
 __all__ = ["compressed"]
@@ -25,20 +25,29 @@ def compressed(frames: Iterable[Frame], *, codec: str = "h264", quality: float =
     Parameters
     ----------
     frames : iterable of uint8 (H, W, 3)
-        BGR, of one size with even width and height.
+        BGR, of one size; H.264 needs an even width and height.
     codec : {"jpeg", "mpeg4", "h264"}
         JPEG frame by frame, MPEG-4 part 2, or H.264 where FFmpeg has x264 (else MPEG-4 part 2).
     quality : float in [0, 1]
         1: next to no loss; 0: hardly to be recognised.
 
+    Returns
+    -------
+    list of uint8 (H, W, 3)
+        As many as there were; empty for none. The caller's own.
+
     Raises
     ------
     FrameError
-        A frame is none, or has another size than the first.
+        A frame is none, is grey, or has another size than the first.
     OutputError
-        The encoder refuses the frames.
+        The encoder refuses the frames (H.264: odd sizes; JPEG: more than 65500 pixels on a side).
     ParameterError
         `codec` or `quality` is none of these.
+
+    Notes
+    -----
+    Colour is halved in both directions, at the best quality, too. All frames are held in memory, before and after.
 
     Examples
     --------
@@ -52,12 +61,23 @@ def compressed(frames: Iterable[Frame], *, codec: str = "h264", quality: float =
     taken: list[Frame] = []
     for frame in frames:
         taken.append(check_frame(frame, taken[0].shape if taken else None))
+        if taken[0].ndim == 2:
+            raise FrameError(f"frames to compress are BGR, (H, W, 3), not {taken[0].shape}")
     if codec == "jpeg":
-        options = [cv2.IMWRITE_JPEG_QUALITY, round(5 + 90 * quality)]
-        return [cv2.imdecode(cv2.imencode(".jpg", frame, options)[1], cv2.IMREAD_COLOR) for frame in taken]
+        return [_through_jpeg(frame, round(5 + 90 * quality)) for frame in taken]
     if codec == "h264" and "libx264" not in av.codecs_available:
         codec = "mpeg4"
     return _through_ffmpeg(taken, codec, quality) if taken else []
+
+
+def _through_jpeg(frame: Frame, percent: int) -> Frame:
+    try:
+        fits, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, percent])
+    except cv2.error:
+        fits = False
+    if not fits:  # the reason is on OpenCV's log
+        raise OutputError(f"a frame of {frame.shape[1]} x {frame.shape[0]} cannot be encoded by jpeg")
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
 
 
 def _through_ffmpeg(frames: list[Frame], codec: str, quality: float) -> list[Frame]:
@@ -76,7 +96,7 @@ def _through_ffmpeg(frames: list[Frame], codec: str, quality: float) -> list[Fra
             container.mux(stream.encode(None))
         file.seek(0)
         with av.open(file) as container:
-            decoded = [np.asarray(frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
+            decoded = [np.ascontiguousarray(frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
     except (ValueError, OSError, av.FFmpegError) as error:
         raise OutputError(f"frames of {width} x {height} cannot be encoded by {codec}: {error}") from error
     if len(decoded) != len(frames):

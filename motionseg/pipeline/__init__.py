@@ -14,5 +14,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "refined": ["Refined"],
         "segmenter": ["MotionSegmenter"],
         "stream": ["segment", "segment_stream"],
+        "training_clips": ["SAMPLE_SIZE", "render_samples", "sample_clip"],
     },
 )

@@ -27,8 +27,8 @@ from motionseg.background import (
 from motionseg.background.base import BackgroundModel
 from motionseg.cluster.quadratic_layers import QuadraticLayers
 from motionseg.core.checks import check_integer
-from motionseg.core.errors import OutputError, UnsupportedError
-from motionseg.core.parallel import set_num_threads
+from motionseg.core.errors import OutputError, SourceError, UnsupportedError
+from motionseg.core.parallel import get_num_threads, set_num_threads
 from motionseg.core.state import write_state
 from motionseg.core.types import Frame
 from motionseg.datasets._collage import Collage
@@ -101,24 +101,41 @@ def sample_clip(material: Material, seed: int, *, n_samples: int = 20) -> Arrays
     Parameters
     ----------
     material : Material
+        Photographs and cut-outs.
     seed : int, at least 0
         Decides everything.
-    n_samples : int
-        Shared by the one or two models that the clip is shown to; fewer where the clip is shorter.
+    n_samples : int, at least 2
+        Shared by the one or two models that the clip is shown to: half of them, rounded down, for each of two; fewer
+        where the clip is shorter.
 
     Returns
     -------
     dict of arrays
         N samples of two frames in turn (T = 2), a window of a frame each, 160 x 192 pixels: ``frame`` and
-        ``background`` uint8 (N, T, 160, 192, 3) BGR; ``score``, ``mask`` (CDnet's codes), ``truth`` (codes) and
-        ``labels`` (ids) uint8 (N, T, 160, 192); ``cues`` uint8 (N, T, 40, 48, 2), magnitude and agreement;
+        ``background`` (zeros where there is none) uint8 (N, T, 160, 192, 3) BGR; ``score`` (255 for 1), ``mask`` (as
+        models give it), ``truth`` (CDnet's codes) and ``labels`` (ids) uint8 (N, T, 160, 192); ``cues`` uint8 (N, T, 40, 48, 2), magnitude and agreement;
         ``flow`` float16 (N, 40, 48, 2), from the second frame back to the first, in pixels of its own size;
         ``knows`` bool (N,): whether there is a background; ``kind`` uint8 (N,): camera, as in `CAMERAS`.
 
     Raises
     ------
     ParameterError
-        `seed` or `n_samples` is none.
+        `material`, `seed` or `n_samples` is none.
+    SourceError
+        A picture of `material` cannot be read.
+
+    Notes
+    -----
+    Clips have 40 to 89 frames of 320 x 240 pixels mostly, 256 x 192 or 480 x 360, and are held in memory before and
+    after compression: up to 125 MB. Models: guarded `Adaptive` mostly for fixed cameras, compensated where they shake,
+    `FlowFused` where they move, and others now and then, so that the network does not rely on one.
+
+    Examples
+    --------
+    >>> from motionseg.datasets import Material
+    >>> samples = sample_clip(Material(), 2, n_samples=2)
+    >>> samples["frame"].shape, samples["cues"].dtype
+    ((2, 2, 160, 192, 3), dtype('uint8'))
     """
     n_samples = check_integer("n_samples", n_samples, 2)
     rng = np.random.default_rng((check_integer("seed", seed, 0), 77))
@@ -169,12 +186,14 @@ def render_samples(
     root : path, optional
         Photographs and cut-outs (`motionseg.datasets.Material`).
     n_clips : int, at least 1
+        How many files there shall be.
     seed : int, at least 0
         Of the first clip; the others have the next ones.
     workers : int, optional
-        Processes; default: one for each core.
+        Processes; default: as many as `motionseg.get_num_threads` says, one for each core.
     on_clip : callable
-        Told how many clips are done, after each; what it raises ends all.
+        Told how many clips are done, those that were there included, after each; what it raises ends all, once the
+        clips under way are written.
 
     Returns
     -------
@@ -183,13 +202,23 @@ def render_samples(
 
     Raises
     ------
-    ParameterError, SourceError
-        A number is none, or `root` holds nothing of use.
+    ParameterError
+        A number is none.
+    SourceError
+        `root` holds nothing of use, or a picture in it cannot be read.
     OutputError
         A file cannot be written.
+    concurrent.futures.process.BrokenProcessPool
+        A process was ended from outside, for want of memory perhaps. What is written stays.
+
+    Notes
+    -----
+    A file is written whole or not at all: 13 MB for 20 samples. Processes are started afresh ("spawn"), so a script that
+    calls this needs ``if __name__ == "__main__":``. Each takes 0.3 GB and
+    the pictures that it has read.
     """
     n_clips, seed = check_integer("n_clips", n_clips, 1), check_integer("seed", seed, 0)
-    workers = check_integer("workers", workers or len(os.sched_getaffinity(0)), 1)
+    workers = get_num_threads() if workers is None else check_integer("workers", workers, 1)
     files = [Path(folder) / f"clip_{number:08d}.npz" for number in range(seed, seed + n_clips)]
     Material(root)  # complains now
     try:
@@ -203,7 +232,9 @@ def render_samples(
         jobs = [pool.submit(_render, file) for file in missing]
         try:
             for job in as_completed(jobs):
-                job.result()
+                failure = job.result()
+                if failure is not None:
+                    raise SourceError(failure[1], source=failure[0])
                 done += 1
                 on_clip(done)
         except BaseException:
@@ -216,16 +247,25 @@ _material: Material | None = None  # of a worker process
 
 
 def _begin(root: str | os.PathLike[str] | None) -> None:
+    """Prepare a worker process: it works on one thread, for there are others."""
     global _material
     _material = Material(root)
     set_num_threads(1)
     cv2.setNumThreads(1)
 
 
-def _render(file: Path) -> None:
+def _render(file: Path) -> tuple[str, str] | None:
+    """Write the file of one clip. Where a picture cannot be read: which, and why.
+
+    A SourceError is not raised, as others are: pickle cannot make one again, for it has keywords.
+    """
     assert _material is not None
-    arrays = sample_clip(_material, int(file.stem.rpartition("_")[2]))
+    try:
+        arrays = sample_clip(_material, int(file.stem.rpartition("_")[2]))
+    except SourceError as error:
+        return error.source, str(error).removeprefix(f"{error.source}: ")
     write_state(file, arrays, {"samples": len(arrays["knows"])})
+    return None
 
 
 def _sampled(
