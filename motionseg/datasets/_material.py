@@ -145,7 +145,7 @@ class Material:
         Returns
         -------
         uint8 (h, w, 4)
-            BGR premultiplied by alpha, and alpha, with an empty margin of 2 pixels. The caller's own.
+            BGR premultiplied by alpha, and alpha, with an empty margin of a pixel at least. The caller's own.
 
         Raises
         ------

@@ -113,9 +113,10 @@ def sample_clip(material: Material, seed: int, *, n_samples: int = 20) -> Arrays
     dict of arrays
         N samples of two frames in turn (T = 2), a window of a frame each, 160 x 192 pixels: ``frame`` and
         ``background`` (zeros where there is none) uint8 (N, T, 160, 192, 3) BGR; ``score`` (255 for 1), ``mask`` (as
-        models give it), ``truth`` (CDnet's codes) and ``labels`` (ids) uint8 (N, T, 160, 192); ``cues`` uint8 (N, T, 40, 48, 2), magnitude and agreement;
-        ``flow`` float16 (N, 40, 48, 2), from the second frame back to the first, in pixels of its own size;
-        ``knows`` bool (N,): whether there is a background; ``kind`` uint8 (N,): camera, as in `CAMERAS`.
+        models give it), ``truth`` (CDnet's codes) and ``labels`` (ids) uint8 (N, T, 160, 192); ``cues`` uint8 (N, T,
+        40, 48, 2), magnitude and agreement; ``flow`` float16 (N, 40, 48, 2), from the second frame back to the first,
+        in pixels of its own size; ``knows`` bool (N,): whether there is a background; ``kind`` uint8 (N,): camera, as
+        in `CAMERAS`.
 
     Raises
     ------
@@ -213,9 +214,8 @@ def render_samples(
 
     Notes
     -----
-    A file is written whole or not at all: 13 MB for 20 samples. Processes are started afresh ("spawn"), so a script that
-    calls this needs ``if __name__ == "__main__":``. Each takes 0.3 GB and
-    the pictures that it has read.
+    A file is written whole or not at all: 13 MB for 20 samples. Processes are started afresh ("spawn"), so a script
+    that calls this needs ``if __name__ == "__main__":``. Each takes 0.3 GB and the pictures that it has read.
     """
     n_clips, seed = check_integer("n_clips", n_clips, 1), check_integer("seed", seed, 0)
     workers = get_num_threads() if workers is None else check_integer("workers", workers, 1)
