@@ -19,8 +19,7 @@ from rich.text import Text
 
 import motionseg
 from motionseg.apps.cli_evaluation import bench, datasets, report, score
-from motionseg.apps.cli_refinement import export
-from motionseg.apps.cli_training import train
+from motionseg.apps.cli_refinement import export, train
 from motionseg.apps.manners import FrameProgress, Json, console, errors, exit_if_interrupted
 from motionseg.core.errors import ParameterError
 

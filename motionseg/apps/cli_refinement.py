@@ -1,4 +1,4 @@
-"""The command of the command line that hands the refinement network on: ``export``."""
+"""The commands of the command line about the refinement network: ``train`` and ``export``."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Annotated
 
 import typer
 
-from motionseg.apps.manners import Json, errors
+from motionseg.apps.manners import FrameProgress, Json, errors, exit_if_interrupted
 from motionseg.core.errors import ParameterError
 
-__all__ = ["export"]
+__all__ = ["export", "train"]
 
 
 def export(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")],
     format: Annotated[str, typer.Option(help="onnx, torchscript or pt2 (torch.export).")] = "onnx",
-    weights: Annotated[str, typer.Option(metavar="NAME|FILE", help="small, base, or a file of 'train'.")] = "small",
+    weights: Annotated[str, typer.Option(metavar="NAME|FILE", help="small, or a file that 'train' wrote.")] = "small",
     width: Annotated[
         int | None, typer.Option(metavar="W", help="For frames of this size only, multiples of 32; default: any.")
     ] = None,
@@ -41,3 +41,34 @@ def export(
         f"{summary['network']} ({summary['parameters']:,} parameters), {summary['format']}, {sides}, "
         f"{summary['bytes'] / 1e6:.1f} MB: {output}"
     )
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Data, network and training.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.")],
+    root: Annotated[
+        Path | None, typer.Option(metavar="TRAIN", help="Photographs and cut-outs, instead of the config's data.root.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in DIR.")] = False,
+    json_: Json = False,
+) -> None:
+    """Teach a refinement network: render clips, run the models on them, learn. Can be stopped and resumed."""
+    from motionseg.apps.train_job import read_config, train_in_folder
+
+    with errors(json_):
+        settings = read_config(config, root)
+        rendering = FrameProgress("rendering", settings.data.clips, unit="clips")
+        learning = FrameProgress("learning", settings.training.steps, unit="steps")
+        with rendering, learning:
+            summary = train_in_folder(
+                settings,
+                output,
+                resume=resume,
+                on_clip=rendering.advance_to,
+                on_step=lambda done, loss: learning.advance_to(done),
+            )
+    if json_:
+        print(json.dumps(summary))
+    elif summary["complete"]:
+        print(f"{summary['steps']} steps, IoU {summary['best_iou']:.3f} on unseen clips: {output / 'best.safetensors'}")
+    exit_if_interrupted(summary, f"interrupted: {output} holds the run so far; --resume continues")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -180,9 +182,9 @@ class LayeredClusterer(FlowClusterer):
         self.smoothness = check_number("smoothness", smoothness, 0, 5)
         self.min_share = check_number("min_share", min_share, 0, 0.5)
 
+    @abstractmethod
     def _terms(self) -> Array:
         """How a motion's twelve numbers come from those that are free, (12, n)."""
-        raise NotImplementedError
 
     def _segment(
         self, flow: Flow, residual: Flow, valid: npt.NDArray[np.bool_], frame: Frame | None

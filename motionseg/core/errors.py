@@ -6,6 +6,9 @@ the built-in exception that a caller would expect, so ``except ValueError`` keep
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 __all__ = [
     "FrameError",
     "MissingExtraError",
@@ -48,10 +51,14 @@ class SourceError(MotionSegError, OSError):
     """
 
     def __init__(self, message: str, *, source: str, frame: int | None = None) -> None:
+        self.message = message
         self.source = source
         self.frame = frame
         where = source if frame is None else f"{source}, frame {frame}"
         super().__init__(f"{where}: {message}")
+
+    def __reduce__(self) -> Any:  # so that a worker process can raise it
+        return partial(type(self), source=self.source, frame=self.frame), (self.message,)
 
 
 class OutputError(MotionSegError, OSError):
@@ -66,4 +73,8 @@ class MissingExtraError(MotionSegError, ImportError):
     """An optional dependency is not installed; the message holds the pip command that adds it."""
 
     def __init__(self, what: str, install: str) -> None:
+        self.what, self.install = what, install
         super().__init__(f"{what} needs a package that is not installed; install it with: {install}")
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.what, self.install)

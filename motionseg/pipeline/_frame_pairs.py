@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from typing import Any, ClassVar, TypeVar
 
 import cv2
@@ -60,9 +61,9 @@ class FramePairs(BackgroundModel):
     def _start_pairs(self, frame: Frame) -> None:
         """Allocate what is remembered beside the last frame."""
 
+    @abstractmethod
     def _compare(self, frame: Frame, mask: Mask, score: Score, *, learn: bool) -> None:
         """Fill `mask` and `score` from what has moved between `self._last` and `frame`, and learn if asked to."""
-        raise NotImplementedError
 
     def _start(self, frame: Frame) -> None:
         self._last = frame.copy()

@@ -87,7 +87,7 @@ class Refined(BackgroundModel):
         for name, kind in (("refiner", Refiner), ("estimator", FlowEstimator)):
             if not isinstance(getattr(self, name), kind):
                 raise ParameterError(f"{name} is a {kind.__name__}, not {getattr(self, name)!r}")
-        self._unsupported = model._unsupported | {"freeze"} if "freeze" in model._unsupported else model._unsupported
+        self._unsupported = model._unsupported
         self._model: BackgroundModel | None = None
         self._network = self.refiner.clone()
         self._evidence: dict[str, npt.NDArray[np.float32]] = {}
@@ -112,6 +112,8 @@ class Refined(BackgroundModel):
     def _step(self, frame: Frame, mask: Mask, score: Score, learning_rate: float | None) -> None:
         model = self._inner()
         raw = model.apply(frame, learning_rate=learning_rate, known_foreground=self._known)
+        if getattr(model, "is_new_shot", False):
+            self._network.reset()
         own, small = model.score(), resized(frame, FLOW_SIDE)
         flow = self._flow(small) if self._frames_seen else None
         kept = self._network.state()
@@ -121,7 +123,8 @@ class Refined(BackgroundModel):
         shadow = self._network.shadow()
         score[...] = refined
         mask[...] = np.where(score >= 0.5, FOREGROUND, np.where(shadow >= 0.5, SHADOW, BACKGROUND))
-        mask[raw == UNKNOWN] = UNKNOWN
+        unknown = raw == UNKNOWN
+        mask[unknown], score[unknown] = UNKNOWN, 0
         if self._known is not None:
             mask[self._known], score[self._known] = FOREGROUND, 1
         self._note(model, own, score)

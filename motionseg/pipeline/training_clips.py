@@ -27,7 +27,7 @@ from motionseg.background import (
 from motionseg.background.base import BackgroundModel
 from motionseg.cluster.quadratic_layers import QuadraticLayers
 from motionseg.core.checks import check_integer
-from motionseg.core.errors import OutputError, SourceError, UnsupportedError
+from motionseg.core.errors import OutputError, UnsupportedError
 from motionseg.core.parallel import get_num_threads, set_num_threads
 from motionseg.core.state import write_state
 from motionseg.core.types import Frame
@@ -232,9 +232,7 @@ def render_samples(
         jobs = [pool.submit(_render, file) for file in missing]
         try:
             for job in as_completed(jobs):
-                failure = job.result()
-                if failure is not None:
-                    raise SourceError(failure[1], source=failure[0])
+                job.result()
                 done += 1
                 on_clip(done)
         except BaseException:
@@ -254,18 +252,11 @@ def _begin(root: str | os.PathLike[str] | None) -> None:
     cv2.setNumThreads(1)
 
 
-def _render(file: Path) -> tuple[str, str] | None:
-    """Write the file of one clip. Where a picture cannot be read: which, and why.
-
-    A SourceError is not raised, as others are: pickle cannot make one again, for it has keywords.
-    """
+def _render(file: Path) -> None:
+    """Write the file of one clip."""
     assert _material is not None
-    try:
-        arrays = sample_clip(_material, int(file.stem.rpartition("_")[2]))
-    except SourceError as error:
-        return error.source, str(error).removeprefix(f"{error.source}: ")
+    arrays = sample_clip(_material, int(file.stem.rpartition("_")[2]))
     write_state(file, arrays, {"samples": len(arrays["knows"])})
-    return None
 
 
 def _sampled(

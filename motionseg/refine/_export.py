@@ -50,7 +50,7 @@ def export_network(
     path : path
         The file to write; it appears when it is whole.
     weights : str or path
-        ``"small"`` or ``"base"``, which come with the package, or a file that `motionseg train` wrote.
+        ``"small"``, which comes with the package, or a file that `motionseg train` wrote.
     format : {"onnx", "torchscript", "pt2"}
         ``"onnx"`` (opset 18) for onnxruntime, OpenVINO, TensorRT; ``"torchscript"`` for `torch.jit.load`, also from
         C++; ``"pt2"`` for `torch.export.load`.
@@ -110,7 +110,7 @@ def export_network(
         import torch
 
         from motionseg.refine._network import fold_norms
-        from motionseg.refine._weights import SHIPPED, read_weights
+        from motionseg.refine._weights import read_weights, weights_path
 
         if format == "onnx":
             import onnx  # noqa: F401
@@ -119,8 +119,7 @@ def export_network(
         if error.name is None or error.name.partition(".")[0] not in _OPTIONAL:
             raise
         raise MissingExtraError(f"export as {format}", _INSTALL) from error
-    file = SHIPPED / f"{weights}.safetensors" if str(weights) in ("small", "base") else Path(weights)
-    network, name, facts = read_weights(file)
+    network, name, facts = read_weights(weights_path(weights))
     # Plain memory order: what runs the file chooses its own.
     plain = fold_norms(network).requires_grad_(False).float().to(memory_format=torch.contiguous_format)
     about = {

@@ -27,7 +27,6 @@ __all__ = ["Trainer", "answers_to", "mask_quality"]
 _WARM_UP = 200  # steps in which the learning rate rises
 _MEMORY = 0.998  # of the mean of the weights, a step
 _CLIP = 2.0  # norm of the gradient
-_COLUMNS = ("step", "seconds", "learning_rate", "loss", "bce", "jaccard", "shadow", "embedding", "temporal")
 _CHECKPOINT = "checkpoint.pt"
 
 
@@ -72,7 +71,6 @@ class Trainer:
         valid: SampleSet,
         *,
         network: str = "small",
-        n_classes: int = 1,
         steps: int = 6000,
         batch: int = 16,
         learning_rate: float = 3e-3,
@@ -87,7 +85,6 @@ class Trainer:
         self.device = torch.device(device)
         self.settings = {
             "network": network,
-            "n_classes": check_integer("n_classes", n_classes, 1),
             "steps": check_integer("steps", steps, 1),
             "batch": check_integer("batch", batch, 1),
             "learning_rate": check_number("learning_rate", learning_rate, 0, 1, above=True),
@@ -101,7 +98,7 @@ class Trainer:
         except OSError as error:
             raise OutputError(f"{folder}: {error}") from error
         torch.manual_seed(seed)
-        self.network = build_network(network, n_classes).to(self.device)
+        self.network = build_network(network).to(self.device)
         if initial is not None:
             self.network.load_state_dict(initial)
         self.mean = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -109,23 +106,22 @@ class Trainer:
         self.step, self.seconds, self.best, self.since_best = 0, 0.0, -1.0, 0
         self._resume()
 
-    def run(self, on_step: Callable[[int, dict[str, float]], None] = lambda step, facts: None) -> float:
-        """Learn until the end, or until `on_step` (told every 10 steps) raises; return the best mean IoU."""
+    def run(self, on_step: Callable[[int, float], None] = lambda step, loss: None) -> float:
+        """Learn until the end, or until `on_step` (told the mean loss of late) raises; return the best mean IoU."""
         sums: dict[str, float] = {}
-        began = time.perf_counter()
+        n, began = 0, time.perf_counter()
         try:
             while self.step < self.settings["steps"] and self.since_best < self.patience:
                 for name, value in self._one_step().items():
                     sums[name] = sums.get(name, 0.0) + value
-                self.step += 1
-                if self.step % 10 == 0:
-                    on_step(self.step, {"loss": sums["loss"] / ((self.step - 1) % self.every + 1)})
+                self.step, n = self.step + 1, n + 1
+                loss = sums["loss"] / n
                 if self.step % self.every == 0 or self.step == self.settings["steps"]:
-                    n = (self.step - 1) % self.every + 1
                     self.seconds += time.perf_counter() - began
                     began = time.perf_counter()
                     self._judge({name: value / n for name, value in sums.items()})
-                    sums = {}
+                    sums, n = {}, 0
+                on_step(self.step, loss)
         finally:
             self.seconds += time.perf_counter() - began
             self._save()
@@ -244,7 +240,7 @@ def mask_quality(network: torch.nn.Module, samples: SampleSet, batch: int, devic
         arrays = samples.take(range(start, min(start + batch, len(samples))))
         inputs = batch_inputs(arrays, generator=None, device=device)
         answer = answers_to(network, inputs)[-1].mask
-        found = answer[:, 0] > 0 if answer.shape[1] == 1 else answer.argmax(dim=1) > 0
+        found = answer[:, 0] > 0
         truth = inputs.truth[-1][:, 0]
         prior = (arrays["mask"][:, -1] == 255).to(device)
         for k in range(len(truth)):

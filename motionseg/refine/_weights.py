@@ -15,10 +15,16 @@ from motionseg.core.errors import OutputError, StateError
 from motionseg.core.state import replacing
 from motionseg.refine._network import NETWORKS, build_network
 
-__all__ = ["SHIPPED", "read_weights", "write_weights"]
+__all__ = ["read_weights", "weights_path", "write_weights"]
 
-SHIPPED = Path(__file__).parent / "weights"
+_SHIPPED = Path(__file__).parent / "weights"
 _FORMAT = "motionseg-refine-1"
+
+
+def weights_path(weights: str | os.PathLike[str]) -> Path:
+    """The file of weights that come with the package, by their name; any other path as it is."""
+    shipped = _SHIPPED / f"{weights}.safetensors"
+    return shipped if str(weights) in NETWORKS and shipped.exists() else Path(weights)
 
 
 def write_weights(
@@ -63,7 +69,8 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[torch.nn.Module, str, di
         Not there, not weights of this package, cut short, or of a network that this version does not know.
     """
     if not Path(path).is_file():
-        raise StateError(f"{path}: there is no such file of weights")
+        names = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.safetensors")))
+        raise StateError(f"{path}: there is no such file of weights; those of the package are called: {names}")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             head = file.metadata() or {}

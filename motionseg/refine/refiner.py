@@ -61,7 +61,7 @@ class Refiner(Parametrized):
     Parameters
     ----------
     weights : str or path
-        ``"small"`` or ``"base"``, which come with the package, or a file that `motionseg train` wrote.
+        ``"small"``, which comes with the package, or a file that `motionseg train` wrote.
     device : str
         ``"auto"`` (CUDA where there is one, else the CPU), or as torch names it: ``"cpu"``, ``"cuda:1"``.
     dtype : {"auto", "float32", "bfloat16", "float16"}
@@ -326,13 +326,12 @@ def refine_together(refiners: Sequence[Refiner], views: Sequence[View]) -> list[
 def _engine(weights: str | Path, device: str, dtype: str, compile: bool) -> Engine:
     try:
         from motionseg.refine._engine import engine_for
-        from motionseg.refine._weights import SHIPPED
+        from motionseg.refine._weights import weights_path
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] not in {"torch", "safetensors"}:
             raise
         raise MissingExtraError("refinement", "pip install motionseg[refine]") from error
-    path = SHIPPED / f"{weights}.safetensors" if str(weights) in ("small", "base") else Path(weights)
-    return engine_for(path, device, dtype, compile)
+    return engine_for(weights_path(weights), device, dtype, compile)
 
 
 def _color(frame: Frame) -> Frame:

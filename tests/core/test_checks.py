@@ -1,10 +1,12 @@
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from motionseg.core.checks import check_choice, check_frame, check_integer, check_mask, check_number, check_pixels
-from motionseg.core.errors import FrameError, MotionSegError, ParameterError, SourceError
+from motionseg.core.errors import FrameError, MissingExtraError, MotionSegError, ParameterError, SourceError
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (4, 6), (4, 6, 3), (3, 3, 3)])
@@ -81,3 +83,11 @@ def test_errors_are_what_callers_expect():
     error = SourceError("cut short", source="a.mp4", frame=7)
     assert isinstance(error, OSError)
     assert str(error) == "a.mp4, frame 7: cut short"
+
+
+def test_errors_come_whole_out_of_other_processes():
+    for error in (SourceError("gone", source="a.mp4", frame=3), MissingExtraError("this", "pip install that")):
+        copy = pickle.loads(pickle.dumps(error))
+        assert type(copy) is type(error)
+        assert str(copy) == str(error)
+        assert vars(copy) == vars(error)

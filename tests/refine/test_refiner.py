@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from motionseg.core.errors import FrameError, ParameterError, StateError  # noqa: E402
-from motionseg.refine import Refiner, View, refine_together  # noqa: E402
-from motionseg.refine._network import NETWORKS, build_network, fold_norms  # noqa: E402
-from motionseg.refine._packing import pack_pixels  # noqa: E402
-from motionseg.refine._weights import read_weights, write_weights  # noqa: E402
+from motionseg.core.errors import FrameError, ParameterError, StateError
+from motionseg.refine import Refiner, View, refine_together
+from motionseg.refine._network import NETWORKS, build_network, fold_norms
+from motionseg.refine._packing import pack_pixels
+from motionseg.refine._weights import read_weights, write_weights
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +116,6 @@ def test_input_is_untouched_and_grey_frames_work(weights, scene):
 
 
 def test_bfloat_masks_are_those_of_float(scene):
-    pytest.importorskip("safetensors")
     single = Refiner(dtype="float32").refine(*scene)
     half = Refiner(dtype="bfloat16").refine(*scene)
     assert np.mean((single >= 0.5) != (half >= 0.5)) <= 1e-3
@@ -206,3 +204,28 @@ def test_weights_that_are_refused(tmp_path, weights):
         Refiner(weights=weights, device="cuda:77")
     with pytest.raises(ParameterError, match="dtype"):
         Refiner(weights=weights, dtype="int8")
+
+
+def test_too_little_memory_means_tiles_and_a_warning(weights, monkeypatch):
+    refiner = Refiner(weights=weights, dtype="float32")
+    network, frame = refiner._engine.network, np.random.default_rng(0).integers(0, 255, (300, 700, 3)).astype(np.uint8)
+    sizes = []
+
+    def small_memory(pixels, cues):
+        sizes.append(pixels.shape[3])
+        if pixels.shape[3] > 200:
+            raise torch.OutOfMemoryError("too large")
+        return network(pixels, cues)
+
+    monkeypatch.setattr(refiner._engine, "network", small_memory)
+    with pytest.warns(RuntimeWarning, match="tiles"):
+        score = refiner.refine(frame)
+    assert np.isfinite(score).all()
+    assert max(sizes[1:]) <= 200
+
+
+def test_networks_for_classes_do_not_refine(tmp_path):
+    path = tmp_path / "classes.safetensors"
+    write_weights(path, build_network("small", 5), "small", {"n_classes": 5})
+    with pytest.raises(StateError, match="5 classes"):
+        Refiner(weights=path)
