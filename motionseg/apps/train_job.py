@@ -11,12 +11,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from motionseg.apps.config import build_dataset, build_segmenter
 from motionseg.apps.doctor import versions
 from motionseg.apps.stop import Stop
 from motionseg.core.errors import MissingExtraError, OutputError, ParameterError
-from motionseg.core.state import replacing
+from motionseg.core.state import replacing, write_state
 from motionseg.io.write import write_json
 from motionseg.pipeline.training_clips import render_samples
+from motionseg.pipeline.training_sequence import sample_sequence
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,19 +32,38 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class _Dataset(_Table):
+    reader: str
+    """A dataset's key (`motionseg datasets`)."""
+    root: str
+    """Its folder, relative to the config's."""
+    sequences: list[str] | None = None
+    """Names; default: all."""
+    method: str = "auto"
+    """What looks for motion in it, as for `motionseg segment --model`; ``"none"``: each picture stands for itself."""
+    samples: int = Field(100, ge=2)
+    """Of each sequence; of these the last tenth is kept apart to judge by."""
+
+
 class _Data(_Table):
     root: str | None = None
     """Photographs and cut-outs (`motionseg.datasets.Material`); relative to the config's folder."""
-    clips: int = Field(700, ge=2)
-    """Of 20 samples each, 13 MB a clip; all are held in memory while it learns."""
-    validation_clips: int = Field(15, ge=1)
-    """The first of these, kept apart."""
+    clips: int = Field(420, ge=0)
+    """Rendered clips, of 20 samples each (13 MB); all samples are held in memory while it learns."""
+    stills: int = Field(700, ge=0)
+    """Times 20 samples of as many scenes that are not rendered as clips: cheaper, and of more kinds."""
+    validation: int = Field(15, ge=1)
+    """The first of the clips, and as many of the stills, are kept apart to judge by."""
+    datasets: list[_Dataset] = []
+    """Data of your own, mixed in."""
     seed: int = Field(0, ge=0)
     workers: int | None = Field(None, ge=1)
 
 
 class _Network(_Table):
     name: str = "small"
+    n_classes: int = Field(1, ge=1, le=254)
+    """1: what moves. More: the mask's classes, which the datasets' labels are; rendered samples know none."""
     weights: str | None = None
     """A file to start from instead of random numbers."""
 
@@ -85,14 +106,16 @@ def read_config(path: Path, root: Path | None = None) -> TrainingConfig:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise ParameterError(f"{path}: {key}: {first['msg']}") from error
-    places = {}
+    places: dict[str, Any] = {}
     for table, key in (("data", "root"), ("network", "weights")):
         value = getattr(getattr(config, table), key)
         if value is not None:
             here = getattr(config, table).model_copy(update={key: str((path.parent / value).resolve())})
             places[table] = here
+    own = [item.model_copy(update={"root": str((path.parent / item.root).resolve())}) for item in config.data.datasets]
+    places["data"] = places.get("data", config.data).model_copy(update={"datasets": own})
     if root is not None:
-        places["data"] = config.data.model_copy(update={"root": str(root)})
+        places["data"] = places["data"].model_copy(update={"root": str(root)})
     return config.model_copy(update=places)
 
 
@@ -145,15 +168,15 @@ def train_in_folder(
         raise MissingExtraError("training", "pip install motionseg[refine]") from error
     if config.network.name not in NETWORKS:
         raise ParameterError(f"there is no network {config.network.name!r}; there are: {', '.join(NETWORKS)}")
-    if config.data.validation_clips >= config.data.clips:
-        raise ParameterError("data.validation_clips leaves no clips to learn from")
+    _check_amounts(config)
     if folder.exists() and any(folder.iterdir()) and not resume:
         raise OutputError(f"{folder} is not empty; --resume continues the run in it")
     device, initial = chosen_device(config.training.device), None
     if config.network.weights is not None:
-        network, name, _ = read_weights(config.network.weights)
-        if name != config.network.name:
-            raise ParameterError(f"{config.network.weights}: weights of {name!r}, not of {config.network.name!r}")
+        network, name, facts = read_weights(config.network.weights)
+        own, wanted = (name, facts.get("n_classes", 1)), (config.network.name, config.network.n_classes)
+        if own != wanted:
+            raise ParameterError(f"{config.network.weights}: weights of {own[0]!r} with {own[1]} classes, not {wanted}")
         initial = network.state_dict()
     stop = stop or Stop()
 
@@ -170,7 +193,9 @@ def train_in_folder(
     data, training = config.data, config.training
     summary: dict[str, Any] = {
         "complete": False,
-        "config": config.model_dump(exclude={"data": {"root"}, "network": {"weights"}}),
+        "config": config.model_dump(
+            exclude={"data": {"root": True, "datasets": {"__all__": {"root"}}}, "network": {"weights"}}
+        ),
         "versions": versions(),
     }
     with stop.listening():
@@ -179,15 +204,22 @@ def train_in_folder(
                 folder / "samples",
                 root=data.root,
                 n_clips=data.clips,
+                n_stills=data.stills,
                 seed=data.seed,
                 workers=data.workers,
                 on_clip=clip_done,
             )
-            sets = (SampleSet(files[data.validation_clips :]), SampleSet(files[: data.validation_clips]))
+            kinds = files[: data.clips], files[data.clips :]
+            learned = [file for kind in kinds for file in kind[data.validation :]]
+            judged = [file for kind in kinds for file in kind[: data.validation]]
+            own_learned, own_judged = _sample_datasets(config, folder / "samples", stop)
+            learned, judged = learned + own_learned, judged + own_judged
             trainer = Trainer(
                 folder,
-                *sets,
+                SampleSet(learned),
+                SampleSet(judged),
                 network=config.network.name,
+                n_classes=config.network.n_classes,
                 steps=training.steps,
                 batch=training.batch,
                 learning_rate=training.learning_rate,
@@ -195,7 +227,7 @@ def train_in_folder(
                 device=device,
                 every=training.judge_every,
                 patience=training.patience,
-                facts={"clips": data.clips, "data_seed": data.seed},
+                facts={"clips": data.clips, "stills": data.stills, "data_seed": data.seed},
                 initial=initial,
             )
             summary["best_iou"] = trainer.run(step_done)
@@ -206,6 +238,53 @@ def train_in_folder(
         _draw_curves(folder / "metrics.csv", folder / "curves.png")
     write_json(folder / "summary.json", summary)
     return summary
+
+
+def _check_amounts(config: TrainingConfig) -> None:
+    data = config.data
+    if config.network.n_classes > 1 and (data.clips or data.stills):
+        raise ParameterError("network.n_classes: rendered samples know no classes; set data.clips and data.stills to 0")
+    if not (data.clips or data.stills or data.datasets):
+        raise ParameterError("data: there is nothing to learn from")
+    if any(0 < count <= data.validation for count in (data.clips, data.stills)):
+        raise ParameterError("data.validation leaves no clips, or no stills, to learn from")
+
+
+def _sample_datasets(config: TrainingConfig, folder: Path, stop: Stop) -> tuple[list[Path], list[Path]]:
+    """Files of samples of the user's own data, to learn from and to judge by; those that are there stay."""
+    learned, judged = [], []
+    for number, own in enumerate(config.data.datasets):
+        dataset = build_dataset(own.reader, own.root)
+        names = [sequence.name for sequence in dataset] if own.sequences is None else own.sequences
+        for place, name in enumerate(names):
+            files = [folder / f"data{number}_{place:04d}_{kind}.npz" for kind in ("learn", "judge")]
+            learned.append(files[0])
+            judged.append(files[1])
+            if all(file.exists() for file in files):
+                continue
+            if stop.asked:
+                raise KeyboardInterrupt
+            model = None if own.method == "none" else build_segmenter(own.method).background
+            arrays = sample_sequence(
+                dataset[name],
+                dataset.task,
+                model,
+                n_samples=own.samples,
+                n_classes=config.network.n_classes,
+                seed=config.data.seed,
+            )
+            n = len(arrays["knows"])
+            if n < 2:
+                raise ParameterError(f"{name}: one sample alone cannot be learned from and judged by")
+            cut = n - max(1, n // 10)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                for file, part in zip(files, (slice(cut), slice(cut, n)), strict=True):
+                    rows = {key: value[part] for key, value in arrays.items()}
+                    write_state(file, rows, {"samples": len(rows["knows"])})
+            except OSError as error:
+                raise OutputError(f"{folder}: {error}") from error
+    return learned, judged
 
 
 def _draw_curves(table: Path, picture: Path) -> None:

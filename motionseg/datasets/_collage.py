@@ -20,6 +20,7 @@ from motionseg.datasets._collage_paths import camera_path, object_path, smooth
 from motionseg.datasets._light import Light
 from motionseg.datasets._material import Material
 from motionseg.datasets._render import moved, turned
+from motionseg.datasets._shade import Part, Shade, warped
 from motionseg.datasets._sprites import Image, blob, foliage
 
 __all__ = ["CAMERAS", "Collage", "CollageFrame"]
@@ -31,7 +32,7 @@ CAMERAS = ("fixed", "shaking", "moving")
 """What the camera of a collage may do."""
 
 _STATIC, _SHADOW, _UNKNOWN, _MOTION = 0, 50, 170, 255  # CDnet's codes
-_SURE = 0.12  # of shade: paler shadow is not judged; half of that is none
+_SURE = 0.1  # share of the light: what takes less is no shadow
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +46,10 @@ class CollageFrame:
     frame : uint8 (H, W, 3)
         The picture, BGR.
     truth : uint8 (H, W)
-        CDnet's codes: 0 static, 50 cast shadow, 170 unknown (faint shadow; a thing that will leave and has not set out
-        yet, though it may lean or turn where it stands), 255 motion. A thing that has moved and stands still stays
-        motion. Where the lens or motion blurs an edge, it lies where the sharp one covers half a pixel.
+        CDnet's codes: 0 static, 50 shade (of a cast shadow, a soft one or a mirror image) that changes the light by
+        more than a tenth, 170 unknown (a thing that will leave and has not set out yet, and its shade), 255 motion. A
+        thing that has moved and stands still stays motion. Where the lens or motion blurs an edge, it lies where the
+        sharp one covers half a pixel.
     labels : uint8 (H, W)
         The id of the thing that covers most of the pixel, 0 for none; ids last through the scene. Every pixel of motion
         has one, and those of things that have not set out yet.
@@ -57,17 +59,6 @@ class CollageFrame:
     frame: Frame
     truth: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """A flat picture and where it is, in pixels of the frame; id 0: scenery."""
-
-    image: Image
-    poses: Matrices
-    object_id: int = 0
-    feet: npt.NDArray[np.float64] | None = None  # (n,): the row of the frame at which its shadow begins
-    since: int = 0  # the frame in which it first stirs
 
 
 class Collage(abc.Sequence[CollageFrame]):
@@ -86,8 +77,9 @@ class Collage(abc.Sequence[CollageFrame]):
     seed : int, at least 0
         Decides all else: how many things there are, of which size (from 5 pixels to more than the picture) and look
         (some in the colours of the background); whether they cross, wander, sway, stop, or leave a place where they
-        have stood since the beginning; hard, soft or no shadows; light that drifts, is switched, or lies under clouds;
-        bushes that wave, water that ripples; things in front; blur, noise, low resolution.
+        have stood since the beginning; hard, soft or no shadows, on the ground or a wall; soft shade or glow about
+        things, mirror images on polished ground; light that drifts, is switched, or lies under clouds; bushes that
+        wave, water that ripples; things in front; blur, noise, low resolution.
 
     Raises
     ------
@@ -100,7 +92,7 @@ class Collage(abc.Sequence[CollageFrame]):
     -----
     Frames are made when asked for and not kept; what they are made of is: 3 to 25 bytes for each pixel of a frame, and
     the things.
-    Shadows fall on the photograph behind everything only, at a slant that is the same for all. Slices are not offered.
+    Shade falls on the photograph behind everything only, and the same way for all things. Slices are not offered.
 
     Compression is not among this: it needs an encoder, and frames in order (``motionseg.io.compressed``).
 
@@ -131,13 +123,15 @@ class Collage(abc.Sequence[CollageFrame]):
         soil, actors, scenery, light, shade = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(5))
         self._world = camera_path(soil, self.camera, self.n_frames, (self.width, self.height))
         self._plate = material.photo(soil, self.height, self.width)
+        if soil.random() < 0.25:  # a wall, a floor, a misty morning
+            blurred = cv2.GaussianBlur(
+                self._plate, (0, 0), self._unit * np.exp(soil.uniform(np.log(0.01), np.log(0.2)))
+            )
+            self._plate = np.asarray(cv2.addWeighted(blurred, 1 - soil.uniform(0, 0.3), self._plate, 0.15, 0))
         self._parts = self._scenery(scenery) + self._actors(actors) + self._foreground(scenery)
         self._ripple = self._water(scenery)
         self._light = Light(light, self.n_frames, (self.width, self.height), seed=self.seed)
-        kind = shade.choice(["none", "hard", "soft"], p=[0.35, 0.3, 0.35])
-        self._shade = 0.0 if kind == "none" else shade.uniform(0.15, 0.65)
-        self._shade_blur = 0.0 if kind == "hard" else shade.uniform(0.004, 0.04) * self._unit
-        self._lean, self._length = shade.uniform(-1.2, 1.2), shade.uniform(0.1, 0.8) * shade.choice([-1, 1])
+        self._shade = Shade(shade, (self.width, self.height))
         self._exposure = shade.uniform(0.2, 0.9) if shade.random() < 0.3 else 0.0
 
     def __len__(self) -> int:
@@ -145,13 +139,13 @@ class Collage(abc.Sequence[CollageFrame]):
 
     # --- what is in it ---------------------------------------------------------------------
 
-    def _scenery(self, rng: np.random.Generator) -> list[_Part]:
+    def _scenery(self, rng: np.random.Generator) -> list[Part]:
         """Things that are fast, some nearer than the plate so that a camera that moves sees parallax, and bushes."""
         parts = []
         for _ in range(rng.integers(0, 5)):
             image = self._material.cutout(rng, self._unit * rng.uniform(0.1, 0.8))
             depth = rng.uniform(1, 1.8) if self.camera == "moving" and rng.random() < 0.6 else 1.0
-            parts.append(_Part(image, self._nearer(depth) @ moved(*self._anywhere(rng, image))))
+            parts.append(Part(image, self._nearer(depth) @ moved(*self._anywhere(rng, image))))
         if rng.random() < 0.25:
             for _ in range(rng.integers(1, 4)):
                 parts.append(self._bush(rng))
@@ -169,7 +163,7 @@ class Collage(abc.Sequence[CollageFrame]):
         share = rng.uniform(0.5 - reach / 2, 0.5 + reach / 2, 2)
         return share[0] * self.width - image.shape[1] / 2, share[1] * self.height - image.shape[0] / 2
 
-    def _bush(self, rng: np.random.Generator) -> _Part:
+    def _bush(self, rng: np.random.Generator) -> Part:
         """Scenery that sways about its lower edge."""
         wide, tall = self._unit * rng.uniform(0.2, 0.8, 2)
         if rng.random() < 0.5:
@@ -184,39 +178,41 @@ class Collage(abc.Sequence[CollageFrame]):
         x, y = self._anywhere(rng, image)
         poses = moved(np.full(self.n_frames, x), y + image.shape[0])
         poses[:, 0, 1] = -sway / max(image.shape[0] - 4, 1)
-        return _Part(image, self._world @ poses @ moved(-2, 2 - image.shape[0]))
+        return Part(image, self._world @ poses @ moved(-2, 2 - image.shape[0]))
 
     def _filled(self, rng: np.random.Generator, image: Image) -> Image:
         """The outline of `image`, filled with a part of a photograph."""
         photo = self._material.photo(rng, *image.shape[:2])
         return np.dstack([photo * (image[..., 3:] / np.float32(255)), image[..., 3]]).round().astype(np.uint8)
 
-    def _foreground(self, rng: np.random.Generator) -> list[_Part]:
+    def _foreground(self, rng: np.random.Generator) -> list[Part]:
         """Now and then something fast that things pass behind."""
         if rng.random() > 0.25:
             return []
         image = self._material.cutout(rng, self._unit * rng.uniform(0.2, 0.7))
-        return [_Part(image, self._world @ moved(*self._anywhere(rng, image)))]
+        return [Part(image, self._world @ moved(*self._anywhere(rng, image)))]
 
-    def _actors(self, rng: np.random.Generator) -> list[_Part]:
+    def _actors(self, rng: np.random.Generator) -> list[Part]:
         """All that moves by itself, with ids from 1."""
         n = int(rng.choice([0, 1, 2, 3, 4, 6, 9], p=[0.04, 0.28, 0.24, 0.18, 0.12, 0.09, 0.05]))
         largest = np.exp(rng.uniform(np.log(0.12), np.log(1.5)))  # of a scene: far and near views differ
         return [part for k in range(n) for part in self._actor(rng, k + 1, largest)]
 
-    def _actor(self, rng: np.random.Generator, object_id: int, largest: float) -> list[_Part]:
+    def _actor(self, rng: np.random.Generator, object_id: int, largest: float) -> list[Part]:
         """One such thing: a person in parts now and then, else a cut-out that bends, turns and grows."""
         tall = max(5.0, self._unit * largest * np.exp(rng.uniform(-1.1, 0)))
         followed = self.camera == "moving" and rng.random() < 0.6
         path, since = object_path(rng, self.n_frames, (self.width, self.height), tall, followed=followed)
         frame_of = np.eye(3) if followed else self._world
+        since = 0 if followed else since  # the camera follows it, so it has set out
+        stirs = np.maximum(np.arange(self.n_frames), since)
         if 24 < tall < 0.8 * self._unit and rng.random() < 0.25:
             feet = path + np.array([0.0, tall / 2])
             shirt, trousers = (tuple(rng.uniform(15, 240, 3)) for _ in range(2))
             dress = self._dressed(rng)
             layers = walker(tall, feet, object_id=object_id, shirt=shirt, trousers=trousers, adapt=dress)
             ground = _rows(frame_of, feet)
-            return [_Part(x.image, frame_of @ x.poses, object_id, ground, since) for x in layers]
+            return [Part(x.image, frame_of @ x.poses[stirs], object_id, ground, since) for x in layers]
         image = self._disguised(rng, self._material.cutout(rng, tall))
         size = np.array(image.shape[1::-1])
         growth = np.exp(np.linspace(0, rng.normal(0, 0.35), self.n_frames)) if rng.random() < 0.3 else 1.0
@@ -227,9 +223,9 @@ class Collage(abc.Sequence[CollageFrame]):
         spin = rng.normal(0, 0.05) * smooth(rng, self.n_frames, 20)[0]
         if rng.random() < 0.15:
             spin = spin + rng.normal(0, 0.03) * np.arange(self.n_frames)
-        poses = moved(path[:, 0], path[:, 1]) @ turned(spin) @ bend @ moved(*(-size / 2))
+        poses = (moved(path[:, 0], path[:, 1]) @ turned(spin) @ bend @ moved(*(-size / 2)))[stirs]
         ground = _rows(frame_of @ poses, np.tile([size[0] / 2, size[1] - 2.0], (self.n_frames, 1)))
-        return [_Part(image, frame_of @ poses, object_id, ground, since)]
+        return [Part(image, frame_of @ poses, object_id, ground, since)]
 
     def _dressed(self, rng: np.random.Generator) -> Callable[[Image], Image]:
         """What puts folds, of some part of a photograph, on a picture of clothes or skin."""
@@ -275,22 +271,28 @@ class Collage(abc.Sequence[CollageFrame]):
 
     def __getitem__(self, index: Any) -> CollageFrame:
         """Frame `index` and its truth; negative indices count from the end. IndexError where there is none."""
+        return self._drawn(self._place(index), self._parts)
+
+    def without(self, index: int, *, left: abc.Collection[int] = ()) -> Frame:
+        """Frame `index` without the things that move, but for those of the ids `left`; uint8 (H, W, 3), BGR."""
+        parts = [part for part in self._parts if not part.object_id or part.object_id in left]
+        return self._drawn(self._place(index), parts).frame
+
+    def _place(self, index: Any) -> int:
         i = operator.index(index)
         i = i + len(self) if i < 0 else i
         if not 0 <= i < len(self):
             raise IndexError(f"frame {index} of a scene of {len(self)} frames")
+        return i
+
+    def _drawn(self, i: int, parts: abc.Sequence[Part]) -> CollageFrame:
         canvas = self._plate_at(i)
-        shade = self._shadows(i)
-        if shade is not None:
-            canvas *= cv2.merge([1 - np.float32(self._shade) * shade] * 3)
-        else:
-            shade = np.zeros((self.height, self.width), np.float32)
         truth = np.zeros((self.height, self.width), np.uint8)
-        darkened = np.float32(self._shade) * shade
-        truth[darkened > _SURE / 2] = _UNKNOWN
-        truth[darkened > _SURE] = _SHADOW
+        awake = [part for part in parts if i >= part.since]
+        truth[self._shade.fall(canvas, awake, i) > _SURE] = _SHADOW
+        truth[self._shade.fall(canvas, [part for part in parts if i < part.since], i) > _SURE / 2] = _UNKNOWN
         labels = np.zeros_like(truth)
-        for part in self._parts:
+        for part in parts:
             placed = self._patch(part, i)
             if placed is None:
                 continue
@@ -320,7 +322,7 @@ class Collage(abc.Sequence[CollageFrame]):
         bent = cv2.remap(self._plate, source_x, source_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         return bent.astype(np.float32)
 
-    def _patch(self, part: _Part, i: int) -> tuple[tuple[slice, slice], npt.NDArray[np.uint8]] | None:
+    def _patch(self, part: Part, i: int) -> tuple[tuple[slice, slice], npt.NDArray[np.uint8]] | None:
         """What a part shows in frame `i`, smeared by its motion, and where."""
         pose = part.poses[i]
         smear = None
@@ -331,7 +333,7 @@ class Collage(abc.Sequence[CollageFrame]):
             if 1.5 < np.abs(way).max() < 40:
                 smear = way
         pad = 0 if smear is None else int(np.abs(smear).max()) + 1
-        placed = _warped(part.image, pose, (self.width, self.height), pad)
+        placed = warped(part.image, pose, (self.width, self.height), pad)
         if placed is None or smear is None:
             return placed
         place, patch = placed
@@ -341,40 +343,7 @@ class Collage(abc.Sequence[CollageFrame]):
         cv2.line(line, *ends, 1.0)
         return place, cv2.filter2D(patch, -1, line / line.sum(), borderType=cv2.BORDER_CONSTANT)
 
-    def _shadows(self, i: int) -> Values | None:
-        """How much of each pixel of frame `i` lies in shadow, float32 in [0, 1]; None where the scene casts none."""
-        if not self._shade:
-            return None
-        shade = np.zeros((self.height, self.width), np.float32)
-        flat = np.array([[1, -self._lean, 0], [0, -self._length, 0], [0, 0, 1]])
-        for part in self._parts:
-            if part.feet is None:
-                continue
-            ground = part.feet[i]
-            cast = moved(0.0, ground) @ flat @ moved(0.0, -ground) @ part.poses[i]
-            placed = _warped(np.ascontiguousarray(part.image[..., 3]), cast, (self.width, self.height), 0)
-            if placed is not None:
-                shade[placed[0]] = np.maximum(shade[placed[0]], placed[1] * np.float32(1 / 255))
-        if self._shade_blur > 0.5:
-            shade = cv2.GaussianBlur(shade, (0, 0), self._shade_blur)
-        return shade
-
 
 def _rows(matrices: Any, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """y of `points` (n, 2) after `matrices` (n, 3, 3) or one (3, 3)."""
     return np.asarray((matrices @ np.column_stack([points, np.ones(len(points))])[..., None])[:, 1, 0])
-
-
-def _warped(image: Any, pose: Any, size: tuple[int, int], pad: int) -> tuple[tuple[slice, slice], Any] | None:
-    """The rows and columns of a frame that `image` takes up when it goes there by `pose`, and what it shows there."""
-    if not np.isfinite(pose).all():
-        return None
-    height, width = image.shape[:2]
-    corners = pose[:2] @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
-    low = np.clip(np.floor(corners.min(axis=1)).astype(int) - pad, 0, size)
-    high = np.clip(np.ceil(corners.max(axis=1)).astype(int) + 1 + pad, 0, size)
-    if (high <= low).any():
-        return None
-    x0, y0, x1, y1 = *low.tolist(), *high.tolist()
-    local = pose[:2] - [[0, 0, x0], [0, 0, y0]]
-    return (slice(y0, y1), slice(x0, x1)), cv2.warpAffine(image, local, (x1 - x0, y1 - y0))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from motionseg.datasets._change import Truth, roi_reader
+from motionseg.datasets._change import roi_reader
 from motionseg.datasets._pairing import folders_in, number_of, pair_by_number, stem_of
 from motionseg.datasets.base import Dataset, DatasetInfo, Lazy, Pictures, Sequence, images_in, require
 from motionseg.io.images import read_image
@@ -70,10 +73,19 @@ class Folder(Dataset):
             pairs = [(folder, *_pair(folder)) for folder in folders_in(self.root)]
         whole = [(folder, frames, masks) for folder, frames, masks in pairs if frames and masks]
         looked_for = "[<sequence>/]frames (or input, images) with [<sequence>/]masks (or groundtruth, truth, gt)"
-        return [_sequence(*parts) for parts in require(whole, self.root, looked_for)]
+        return [_sequence(*parts, self.read_mask) for parts in require(whole, self.root, looked_for)]
 
     def result_path(self, sequence: Sequence, index: int) -> str:
         return f"{sequence.name}/{stem_of(sequence, index)}.png"
+
+    def read_mask(self, path: Path) -> npt.NDArray[Any]:
+        """The truth in a file of `masks`."""
+        picture = read_image(path)
+        grey = np.ascontiguousarray(picture[..., 0])
+        if (picture == grey[..., None]).all() and set(np.unique(grey).tolist()) <= _CODES:
+            return grey
+        black = 127 if path.suffix.lower() in (".jpg", ".jpeg") else 0
+        return np.where(picture.max(axis=2) > black, np.uint8(255), np.uint8(0))
 
 
 def _pair(folder: Path) -> tuple[Path | None, Path | None]:
@@ -83,7 +95,7 @@ def _pair(folder: Path) -> tuple[Path | None, Path | None]:
     return frames, masks
 
 
-def _sequence(folder: Path, frames_in: Path, masks_in: Path) -> Sequence:
+def _sequence(folder: Path, frames_in: Path, masks_in: Path, read_mask: Callable[[Path], Any]) -> Sequence:
     frames, masks, problems = images_in(frames_in), images_in(masks_in), list[str]()
     if _are_numbered(frames) and _are_numbered(masks):
         truth = pair_by_number(frames, masks)
@@ -102,7 +114,7 @@ def _sequence(folder: Path, frames_in: Path, masks_in: Path) -> Sequence:
         name=folder.resolve().name,
         category="",
         frames=shown,
-        truth=Lazy(truth, _read_mask),
+        truth=Lazy(truth, read_mask),
         range=range(len(frames)),
         problems=problems,
         read_roi=roi_reader(roi, shown, problems),
@@ -112,12 +124,3 @@ def _sequence(folder: Path, frames_in: Path, masks_in: Path) -> Sequence:
 def _are_numbered(paths: list[Path]) -> bool:
     numbers = {number_of(path) for path in paths}
     return len(numbers) == len(paths) and all(isinstance(number, int) for number in numbers)
-
-
-def _read_mask(path: Path) -> Truth:
-    picture = read_image(path)
-    grey = np.ascontiguousarray(picture[..., 0])
-    if (picture == grey[..., None]).all() and set(np.unique(grey).tolist()) <= _CODES:
-        return grey
-    black = 127 if path.suffix.lower() in (".jpg", ".jpeg") else 0
-    return np.where(picture.max(axis=2) > black, np.uint8(255), np.uint8(0))

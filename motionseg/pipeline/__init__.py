@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "refined": ["Refined"],
         "segmenter": ["MotionSegmenter"],
         "stream": ["segment", "segment_stream"],
-        "training_clips": ["SAMPLE_SIZE", "render_samples", "sample_clip"],
+        "training_clips": ["SAMPLE_SIZE", "render_samples", "sample_clip", "sample_stills"],
+        "training_sequence": ["sample_sequence"],
     },
 )

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from motionseg.core.errors import ParameterError, StateError
+from motionseg.core.errors import ParameterError
 from motionseg.refine._network import STRIDE, Answer, fold_norms
 from motionseg.refine._packing import pack_pixels
 from motionseg.refine._weights import read_weights
@@ -155,7 +155,5 @@ def engine_for(weights: Path, device: str, dtype: str, compile: bool) -> Engine:
 
 @lru_cache(maxsize=8)
 def _engine(weights: Path, stamp: int, device: torch.device, dtype: torch.dtype, compile: bool) -> Engine:
-    network, _, facts = read_weights(weights)
-    if facts.get("n_classes", 1) != 1:
-        raise StateError(f"{weights}: tells {facts['n_classes']} classes apart; masks are refined by networks with one")
+    network, _, _ = read_weights(weights)
     return Engine(network, device, dtype, compile=compile)

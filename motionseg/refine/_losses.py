@@ -68,7 +68,7 @@ def _jaccard(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def _flicker(answers: list[Answer], batch: Batch) -> Tensor:
-    last, now = (F.avg_pool2d(a.mask.float().sigmoid(), 4) for a in answers[-2:])
+    last, now = (F.avg_pool2d(a.foreground().sigmoid(), 4) for a in answers[-2:])
     truths = [F.avg_pool2d(t.nan_to_num(0.5), 4) for t in batch.truth[-2:]]
     stays = (warped(truths[0], batch.flow) - truths[1]).abs() < 0.05
     return ((now - warped(last.detach(), batch.flow)).abs() * stays).mean()

@@ -10,7 +10,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-__all__ = ["CUE_CHANNELS", "EMBEDDING", "NETWORKS", "PIXEL_CHANNELS", "STRIDE", "Answer", "build_network", "fold_norms"]
+__all__ = [
+    "CUE_CHANNELS",
+    "EMBEDDING",
+    "NETWORKS",
+    "PIXEL_CHANNELS",
+    "STRIDE",
+    "Answer",
+    "build_network",
+    "fold_norms",
+]
 
 PIXEL_CHANNELS = 9
 """Red, green, blue of frame and background (the frame's again where there is none), the largest difference of these,
@@ -33,6 +42,11 @@ class Answer(NamedTuple):
     """float (N, 1, H, W)."""
     embedding: Tensor
     """float (N, 16, H/4, W/4)."""
+
+    def foreground(self) -> Tensor:
+        """Log-odds (N, 1, H, W) of anything but background: with several classes, of any but the first."""
+        mask = self.mask.float()
+        return mask if mask.shape[1] == 1 else mask[:, 1:].logsumexp(dim=1, keepdim=True) - mask[:, :1]
 
 
 def _conv(inside: int, outside: int, side: int = 3, *, stride: int = 1, groups: int = 1) -> nn.Sequential:

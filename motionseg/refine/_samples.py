@@ -19,7 +19,8 @@ __all__ = ["Batch", "SampleSet", "batch_inputs", "warped"]
 
 _ARRAYS = ("frame", "background", "score", "mask", "truth", "labels", "cues", "flow", "knows", "kind")
 _UNKNOWN, _SHADOW_TRUTH, _MOTION, _SHADOW_MASK, _FOREGROUND = 170, 50, 255, 127, 255
-_CHANCES = {"background": 0.12, "score": 0.15, "flow": 0.25}  # that a cue is missing
+_VOID = 255  # of classes
+_CHANCES = {"background": 0.12, "score": 0.2, "flow": 0.25}  # that a cue is missing
 
 
 class SampleSet:
@@ -57,7 +58,7 @@ class Batch(NamedTuple):
     cues: list[Tensor]
     """float (N, 6, H/4, W/4), of which the network's last answer is still to come."""
     truth: list[Tensor]
-    """float (N, 1, H, W): 1 motion, 0 not, NaN not judged."""
+    """float (N, 1, H, W): 1 motion, 0 not (or a class), NaN not judged."""
     shadow: list[Tensor]
     """float (N, 1, H, W): 1 cast shadow, 0 not, NaN not judged."""
     labels: list[Tensor]
@@ -66,7 +67,9 @@ class Batch(NamedTuple):
     """float (N, 2, H/4, W/4): from the second frame back to the first, in pixels of that size."""
 
 
-def batch_inputs(arrays: dict[str, Tensor], *, generator: torch.Generator | None, device: torch.device) -> Batch:
+def batch_inputs(
+    arrays: dict[str, Tensor], *, generator: torch.Generator | None, device: torch.device, n_classes: int = 1
+) -> Batch:
     """What the network takes, and what it should say.
 
     Parameters
@@ -76,6 +79,8 @@ def batch_inputs(arrays: dict[str, Tensor], *, generator: torch.Generator | None
     generator : torch.Generator, optional
         Mirrors, brightens, blurs and mixes colours at random, and leaves cues out; None: nothing of it.
     device : torch.device
+    n_classes : int
+        More than 1: the truth is a class, 255 none, instead of CDnet's codes; nothing is known of shadows.
     """
     data = {name: value.to(device, non_blocking=True) for name, value in arrays.items()}
     n, steps = data["truth"].shape[:2]
@@ -86,8 +91,7 @@ def batch_inputs(arrays: dict[str, Tensor], *, generator: torch.Generator | None
     mask = (data["mask"] == _FOREGROUND).float()[:, :, None] + 0.5 * (data["mask"] == _SHADOW_MASK)[:, :, None]
     truth, labels = data["truth"][:, :, None], data["labels"][:, :, 2::4, 2::4].long()
     flow = data["flow"].permute(0, 3, 1, 2).float()
-    has = {"background": data["knows"].float(), "score": torch.ones(n, device=device)}
-    has["flow"] = torch.ones(n, device=device)
+    has = dict(zip(_CHANCES, data["knows"].float().unbind(dim=1), strict=True))
     if generator is not None:
         frame, background = _relit(frame, background, generator)
         flips = _chance(n, 0.5, generator, device).bool()
@@ -95,7 +99,7 @@ def batch_inputs(arrays: dict[str, Tensor], *, generator: torch.Generator | None
             planes[flips] = planes[flips].flip(-1)
         flow[flips] = flow[flips].flip(-1) * torch.tensor([-1.0, 1.0], device=device)[:, None, None]
         lost = {name: _chance(n, chance, generator, device) for name, chance in _CHANCES.items()}
-        lost["score"] = lost["score"] * (1 - lost["background"]) * data["knows"]  # one of them is there
+        lost["score"] = lost["score"] * (1 - lost["background"]) * has["background"]  # one of them is there
         has = {name: has[name] * (1 - lost[name]) for name in has}
     there = {name: value.view(n, 1, 1, 1, 1) for name, value in has.items()}
     background = torch.where(there["background"] > 0, background, frame)
@@ -104,13 +108,19 @@ def batch_inputs(arrays: dict[str, Tensor], *, generator: torch.Generator | None
     small = cues.shape[-2:]
     known = [there[name].expand(n, steps, 1, *small) for name in ("background", "score", "flow")]
     cues = torch.cat([cues * there["flow"], torch.zeros_like(cues[:, :, :1]), *known], dim=2)
-    judged = truth != _UNKNOWN
     nothing = torch.tensor(float("nan"), device=device)
+    if n_classes > 1:
+        wanted = torch.where(truth == _VOID, nothing, truth.float())
+        shadow = torch.full_like(wanted, float("nan"))
+    else:
+        judged = truth != _UNKNOWN
+        wanted = torch.where(judged, (truth == _MOTION).float(), nothing)
+        shadow = torch.where(judged, (truth == _SHADOW_TRUTH).float(), nothing)
     return Batch(
         pixels=[F.pixel_unshuffle(planes[:, t], 2).contiguous(memory_format=torch.channels_last) for t in range(steps)],
         cues=[cues[:, t].contiguous(memory_format=torch.channels_last) for t in range(steps)],
-        truth=[torch.where(judged[:, t], (truth[:, t] == _MOTION).float(), nothing) for t in range(steps)],
-        shadow=[torch.where(judged[:, t], (truth[:, t] == _SHADOW_TRUTH).float(), nothing) for t in range(steps)],
+        truth=list(wanted.unbind(dim=1)),
+        shadow=list(shadow.unbind(dim=1)),
         labels=[labels[:, t] for t in range(steps)],
         flow=flow * there["flow"][:, 0],
     )

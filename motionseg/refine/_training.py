@@ -42,6 +42,8 @@ class Trainer:
         To learn from, and to judge by: of other clips.
     network : str
         See `NETWORKS`.
+    n_classes : int
+        1: foreground or not; more: the truth of the samples is a class (see `batch_inputs`).
     steps : int
         Of `batch` samples each.
     batch : int
@@ -71,6 +73,7 @@ class Trainer:
         valid: SampleSet,
         *,
         network: str = "small",
+        n_classes: int = 1,
         steps: int = 6000,
         batch: int = 16,
         learning_rate: float = 3e-3,
@@ -85,6 +88,7 @@ class Trainer:
         self.device = torch.device(device)
         self.settings = {
             "network": network,
+            "n_classes": check_integer("n_classes", n_classes, 1, 254),
             "steps": check_integer("steps", steps, 1),
             "batch": check_integer("batch", batch, 1),
             "learning_rate": check_number("learning_rate", learning_rate, 0, 1, above=True),
@@ -98,7 +102,7 @@ class Trainer:
         except OSError as error:
             raise OutputError(f"{folder}: {error}") from error
         torch.manual_seed(seed)
-        self.network = build_network(network).to(self.device)
+        self.network = build_network(network, n_classes).to(self.device)
         if initial is not None:
             self.network.load_state_dict(initial)
         self.mean = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -135,7 +139,9 @@ class Trainer:
         order = torch.randperm(n, generator=torch.Generator().manual_seed(settings["seed"] * 100_003 + epoch))
         generator = torch.Generator().manual_seed(settings["seed"] * 1_000_003 + self.step)
         which = order[place * size : (place + 1) * size].tolist()
-        batch = batch_inputs(self.train.take(which), generator=generator, device=self.device)
+        batch = batch_inputs(
+            self.train.take(which), generator=generator, device=self.device, n_classes=settings["n_classes"]
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.network.train()
@@ -158,7 +164,7 @@ class Trainer:
         return float(self.settings["learning_rate"] * warm * 0.5 * (1 + math.cos(math.pi * done)))
 
     def _judge(self, losses: dict[str, float]) -> None:
-        quality = mask_quality(self.mean, self.valid, self.settings["batch"], self.device)
+        quality = mask_quality(self.mean, self.valid, self.settings["batch"], self.device, self.settings["n_classes"])
         row = {"step": self.step, "seconds": round(self.seconds, 1), "learning_rate": self._learning_rate(), **losses}
         row |= {f"valid_{name}": value for name, value in quality.items()}
         path = self.folder / "metrics.csv"
@@ -220,7 +226,7 @@ def answers_to(network: torch.nn.Module, batch: Batch, generator: torch.Generato
     is_fast = batch.flow.device.type == "cuda"
     for pixels, cues in zip(batch.pixels, batch.cues, strict=True):
         if answers:
-            last = warped(F.avg_pool2d(answers[-1].mask[:, -1:].detach().float().sigmoid(), 4), batch.flow)
+            last = warped(F.avg_pool2d(answers[-1].foreground().detach().sigmoid(), 4), batch.flow)
             if generator is not None:
                 kept = torch.rand(len(last), 1, 1, 1, generator=generator) > 0.25
                 last = last * kept.to(last.device)
@@ -232,25 +238,39 @@ def answers_to(network: torch.nn.Module, batch: Batch, generator: torch.Generato
 
 
 @torch.no_grad()
-def mask_quality(network: torch.nn.Module, samples: SampleSet, batch: int, device: torch.device) -> dict[str, float]:
-    """Mean IoU of the last frame's mask over samples with something in them, all and per camera, and the prior's."""
+def mask_quality(
+    network: torch.nn.Module, samples: SampleSet, batch: int, device: torch.device, n_classes: int = 1
+) -> dict[str, float]:
+    """Mean IoU of the last frame's mask over samples with something in them, all and per camera, and the prior's.
+
+    With more classes: ``iou`` is the mean over the classes of all samples together, ``accuracy`` the share of pixels.
+    """
     names = ("fixed", "shaking", "moving")
     values: dict[str, list[float]] = {name: [] for name in ("iou", "prior_iou", *names)}
+    confusion = torch.zeros(n_classes, n_classes, dtype=torch.int64)
     for start in range(0, len(samples), batch):
         arrays = samples.take(range(start, min(start + batch, len(samples))))
-        inputs = batch_inputs(arrays, generator=None, device=device)
-        answer = answers_to(network, inputs)[-1].mask
-        found = answer[:, 0] > 0
-        truth = inputs.truth[-1][:, 0]
+        inputs = batch_inputs(arrays, generator=None, device=device, n_classes=n_classes)
+        answer, truth = answers_to(network, inputs)[-1].mask, inputs.truth[-1][:, 0]
+        judged = ~truth.isnan()
+        if n_classes > 1:
+            pairs = truth[judged].long() * n_classes + answer.argmax(dim=1)[judged]
+            confusion += torch.bincount(pairs.cpu(), minlength=n_classes**2).view(n_classes, n_classes)
+            continue
         prior = (arrays["mask"][:, -1] == 255).to(device)
         for k in range(len(truth)):
-            judged, wanted = ~truth[k].isnan(), truth[k] > 0.5
+            wanted = truth[k] > 0.5
             if wanted.sum() < 30:
                 continue
-            mine, its = (_iou(mask[k][judged], wanted[judged]) for mask in (found, prior))
+            mine, its = (_iou(mask[k][judged[k]], wanted[judged[k]]) for mask in (answer[:, 0] > 0, prior))
             values["iou"].append(mine)
             values["prior_iou"].append(its)
             values[names[int(arrays["kind"][k])]].append(mine)
+    if n_classes > 1:
+        right, either = confusion.diag(), confusion.sum(dim=0) + confusion.sum(dim=1) - confusion.diag()
+        there = either > 0
+        accuracy = float(right.sum() / confusion.sum().clamp(min=1))
+        return {"iou": float((right[there] / either[there]).mean()) if there.any() else 0.0, "accuracy": accuracy}
     return {name: sum(v) / max(len(v), 1) for name, v in values.items()}
 
 

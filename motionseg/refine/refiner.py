@@ -164,6 +164,21 @@ class Refiner(Parametrized):
         """
         return self._picture(self._require_answer().shadow)
 
+    def classes(self) -> Labels:
+        """The class of each pixel of the last frame, int32 (H, W): 0 background.
+
+        Weights that were trained with ``n_classes`` above 1 tell as many apart; all others know class 1, foreground.
+
+        Raises
+        ------
+        StateError
+            No frame was refined yet.
+        """
+        mask = self._require_answer().mask
+        assert self._shape is not None
+        best = (mask > 0)[:, 0] if mask.shape[1] == 1 else mask.argmax(dim=1)
+        return np.asarray(best[0, : self._shape[0], : self._shape[1]].cpu().numpy(), np.int32)
+
     def embed(self, labels: Labels) -> npt.NDArray[np.float32]:
         """A vector for each region of the last frame, by which it can be known again in others.
 
@@ -276,7 +291,7 @@ class Refiner(Parametrized):
 
     def _remember(self, view: View, shape: tuple[int, ...], answer: Any) -> Score:
         self._shape, self._answer = shape, answer
-        score = self._picture(answer.mask)
+        score = self._picture(answer.foreground())
         size = _small(shape)
         self._last = np.asarray(cv2.resize(score, size[::-1], interpolation=cv2.INTER_AREA))
         return score

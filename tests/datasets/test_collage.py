@@ -43,13 +43,13 @@ def calm(monkeypatch):
     monkeypatch.setattr(_collage, "Light", Clear)
     monkeypatch.setattr(Collage, "_water", lambda self, rng: None)
     nothing = np.zeros((8, 8, 4), np.uint8)
-    monkeypatch.setattr(Collage, "_bush", lambda self, rng: _collage._Part(nothing, self._world @ moved(0, 0)))
+    monkeypatch.setattr(Collage, "_bush", lambda self, rng: _collage.Part(nothing, self._world @ moved(0, 0)))
 
     def make(seed, *, shadows=False, **options):
         clip = collage(seed, **options)
         clip._exposure = 0.0
         if not shadows:
-            clip._shade = 0.0
+            clip._shade.cast = clip._shade.ambient = clip._shade.mirror = 0.0
         return clip
 
     return make
@@ -131,10 +131,16 @@ def test_any_seed_makes_frames(seed, n_frames, camera, size):
 def test_scenes_are_of_many_kinds():
     clips = [collage(seed, n_frames=8) for seed in range(60)]
     assert {0, 1, 2} <= {max((part.object_id for part in clip._parts), default=0) for clip in clips}
-    for what in ("_ripple", "_shade", "_shade_blur", "_exposure"):
-        assert 3 < sum(getattr(clip, what) is not None and np.any(clip.__dict__[what] != 0) for clip in clips) < 57, (
-            what
-        )
+    for has in (
+        lambda clip: clip._ripple is not None,
+        lambda clip: clip._exposure,
+        lambda clip: clip._shade.cast,
+        lambda clip: clip._shade.blur,
+        lambda clip: clip._shade.offset.any(),
+        lambda clip: clip._shade.ambient,
+        lambda clip: clip._shade.mirror,
+    ):
+        assert 3 < sum(bool(has(clip)) for clip in clips) < 57
     covered = [float((clip[4].truth == 255).mean()) for clip in clips]
     assert min(covered) == 0
     assert max(covered) > 0.3
@@ -231,19 +237,17 @@ def test_a_thing_that_will_leave_is_unknown_before_it_stirs(calm):
     assert np.median(far) > 5
 
 
-def test_a_moving_camera_follows_some_things_and_passes_others(calm):
-    kinds = set()
+def test_what_a_moving_camera_waits_for_stands_in_the_world(calm):
+    seen = 0
     for seed in range(60):
         clip = calm(seed, camera="moving")
         for part in clip._parts:
-            if part.since > 5:  # what stands until then stands in the world, or in the picture of its follower
+            if part.since > 5:
                 middle = np.array([part.image.shape[1] / 2, part.image.shape[0] / 2, 1])
-                picture = (part.poses @ middle)[: part.since, :2]
                 world = (np.linalg.inv(clip._world) @ part.poses @ middle)[: part.since, :2]
-                stands = [bool(np.ptp(way, axis=0).max() < 1e-6) for way in (picture, world)]
-                assert sum(stands) == 1
-                kinds.add(tuple(stands))
-    assert kinds == {(True, False), (False, True)}
+                assert np.ptp(world, axis=0).max() < 1e-6
+                seen += 1
+    assert seen >= 5
 
 
 def test_things_that_never_leave_are_motion_at_once(calm):
@@ -253,29 +257,47 @@ def test_things_that_never_leave_are_motion_at_once(calm):
         assert (shot.truth[(shot.labels > 0) & ~np.isin(shot.labels, list(late))] == 255).all()
 
 
-def test_shadows_darken_and_nothing_else_does(calm):
+@pytest.mark.parametrize("kind", ["cast", "ambient", "mirror"])
+def test_shade_changes_the_ground_as_the_truth_says(calm, kind):
     judged = 0
-    for seed in range(16):
+    for seed in range(40):
         lit, shaded = calm(seed), calm(seed, shadows=True)
-        if not shaded._shade:
+        for name in {"cast", "ambient", "mirror"} - {kind}:
+            setattr(shaded._shade, name, 0.0)
+        if not getattr(shaded._shade, kind):
             continue
         for clip in (lit, shaded):
             clip._parts = [part for part in clip._parts if part.object_id]
         a, b = lit[8], shaded[8]
         before, after = a.frame.astype(float), b.frame.astype(float)
-        assert (after <= before).all()
         np.testing.assert_array_equal(a.labels, b.labels)
         np.testing.assert_array_equal(a.truth == 255, b.truth == 255)
-        dark = (b.truth == 50) & ~around(b.labels > 0, 2)  # there, things mix with what is behind them
-        assert (after[dark] <= (1 - 0.12) * before[dark] + 1).all()
-        assert (after[dark] >= (1 - 0.66) * before[dark] - 1).all()
-        clear = (b.truth == 0) & (b.labels == 0)
-        assert (after[clear] >= (1 - 0.06) * before[clear] - 1).all()
-        faint = (b.truth == 170) & (b.labels == 0)
-        assert clear.sum() + faint.sum() + dark.sum() > 0
-        assert (after[faint] >= (1 - 0.12) * before[faint] - 1).all()
-        judged += int(dark.sum())
+        clear = (b.truth == 0) & ~around(b.labels > 0, 2)  # there, things mix with what is behind them
+        shade = (b.truth == 50) & ~around(b.labels > 0, 2)
+        judged += int(shade.sum())
+        if kind == "mirror":
+            assert (np.abs(after - before)[clear] <= 0.1 * 255 + 1).all()
+        else:
+            tints = 1.3  # a shadow may take more of one colour than of another
+            assert (np.abs(after - before)[clear] <= 0.1 * tints * before[clear] + 1).all()
+            if kind == "cast" or shaded._shade.ambient > 0:
+                assert (after <= before + 1).all()
+                assert (after[shade] <= (1 - 0.1 / tints) * before[shade] + 1).all()
+            else:
+                assert (after >= before - 1).all()
     assert judged > 200
+
+
+def test_a_scene_without_its_things(calm):
+    for seed in range(12):
+        clip = calm(seed, shadows=True)
+        empty, ids = clip.without(9), {part.object_id for part in clip._parts} - {0}
+        np.testing.assert_array_equal(clip.without(9, left=ids), clip[9].frame)
+        bare = calm(seed, shadows=True)
+        bare._parts = [part for part in bare._parts if not part.object_id]
+        np.testing.assert_array_equal(empty, bare[9].frame)
+    with pytest.raises(IndexError):
+        clip.without(24)
 
 
 def test_motion_blur_smears_things_and_leaves_the_rest(calm):

@@ -18,7 +18,15 @@ from motionseg.core.errors import OutputError, ParameterError, SourceError, Unsu
 from motionseg.core.state import read_state
 from motionseg.datasets import Material
 from motionseg.datasets._collage import CAMERAS
-from motionseg.pipeline import SAMPLE_SIZE, NaiveFlow, render_samples, sample_clip, training_clips
+from motionseg.pipeline import (
+    SAMPLE_SIZE,
+    NaiveFlow,
+    _sampling,
+    render_samples,
+    sample_clip,
+    sample_stills,
+    training_clips,
+)
 
 LAYOUT = {
     "frame": ((2, 160, 192, 3), np.uint8),
@@ -29,7 +37,7 @@ LAYOUT = {
     "labels": ((2, 160, 192), np.uint8),
     "cues": ((2, 40, 48, 2), np.uint8),
     "flow": ((40, 48, 2), np.float16),
-    "knows": ((), np.bool_),
+    "knows": ((3,), np.bool_),
     "kind": ((), np.uint8),
 }
 MADE_UP = Material()
@@ -91,7 +99,8 @@ def test_the_kind_is_that_of_the_camera(small, monkeypatch):
 def test_models_without_a_background_know_none(small, monkeypatch):
     only(monkeypatch, "moving", NaiveFlow)
     samples = sample_clip(MADE_UP, 1, n_samples=4)
-    assert not samples["knows"].any()
+    assert not samples["knows"][:, 0].any()
+    assert samples["knows"][:, 1:].all()
     assert not samples["background"].any()
     only(monkeypatch, "moving", RunningAverage)
     samples = sample_clip(MADE_UP, 1, n_samples=4)
@@ -102,7 +111,7 @@ def test_models_without_a_background_know_none(small, monkeypatch):
 def test_two_models_share_the_samples(small, monkeypatch):
     only(monkeypatch, "fixed", RunningAverage, NaiveFlow)
     samples = sample_clip(MADE_UP, 2, n_samples=7)
-    assert sorted(samples["knows"]) == [False] * 3 + [True] * 3
+    assert sorted(samples["knows"][:, 0]) == [False] * 3 + [True] * 3
 
 
 def test_short_clips_give_fewer(small, monkeypatch):
@@ -189,10 +198,10 @@ class Shot:
 
 
 def test_a_sample_is_a_frame_and_the_one_before_it(monkeypatch):
-    monkeypatch.setattr(training_clips, "_window", lambda rng, shape: (0.0, 0.0, 1.0, 1.0))
+    monkeypatch.setattr(_sampling, "_window", lambda rng, shape: (0.0, 0.0, 1.0, 1.0))
     frames = [np.full((60, 80, 3), i, np.uint8) for i in range(12)]
     model, rng = Echo(), np.random.default_rng(0)
-    samples = training_clips._sampled(model, frames, [Shot(i) for i in range(12)], [2, 3, 7], Flows(), rng)
+    samples = _sampling.sampled(model, frames, [Shot(i) for i in range(12)], [2, 3, 7], Flows(), rng, kind=1)
     assert model.seen == list(range(8))  # every frame, in order, as far as it is needed
     pairs = np.array([[1, 2], [2, 3], [6, 7]])
 
@@ -205,16 +214,17 @@ def test_a_sample_is_a_frame_and_the_one_before_it(monkeypatch):
         np.testing.assert_array_equal(values(name), pairs)
     np.testing.assert_array_equal(values("truth"), pairs + 200)
     np.testing.assert_array_equal(values("background"), [[0, 0], [0, 0], [106, 107]])
-    np.testing.assert_array_equal(samples["knows"], [False, False, True])
+    np.testing.assert_array_equal(samples["knows"][:, 0], [False, False, True])
+    assert samples["kind"].tolist() == [1, 1, 1]
     # From the second frame back to the first, 80 x 60 pixels enlarged to FLOW_SIDE or not, in those of 48 x 40.
     ratio = samples["flow"][:, 0, 0] / np.stack([pairs[:, 1], pairs[:, 0]], axis=1)
-    rows = training_clips.resized(frames[0], training_clips.FLOW_SIDE).shape[0]
+    rows = _sampling.resized(frames[0], _sampling.FLOW_SIDE).shape[0]
     np.testing.assert_allclose(ratio, np.tile([48 / (rows * 4 / 3), 40 / rows], (3, 1)), rtol=2e-3)
 
 
 @given(seed=st.integers(0, 2**32), height=st.integers(48, 400), width=st.integers(48, 600))
 def test_windows_lie_in_the_frame(seed, height, width):
-    left, top, wide, tall = training_clips._window(np.random.default_rng(seed), (height, width, 3))
+    left, top, wide, tall = _sampling._window(np.random.default_rng(seed), (height, width, 3))
     assert 0 <= left <= left + wide <= 1 + 1e-12
     assert 0 <= top <= top + tall <= 1 + 1e-12
     assert wide >= 0.4
@@ -229,7 +239,7 @@ def test_a_window_of_everything_shows_the_same_place():
     seen = {"frame": place, "background": None, "score": place[..., 0], "mask": place[..., 1]}
     seen |= {"truth": place[..., 0], "labels": place[..., 1], "cues": np.stack([x / 160, y / 120], axis=-1)}
     seen["flow"] = np.tile(np.float32([6, -3]), (60, 80, 1))  # of half the size
-    cut = training_clips._cut(seen, (0.25, 0.5, 0.5, 0.4))
+    cut = _sampling._cut(seen, (0.25, 0.5, 0.5, 0.4))
     for name in ("frame", "score", "mask", "truth", "labels"):
         assert cut[name].shape[:2] == (160, 192)
     assert not cut["background"].any()
@@ -239,6 +249,24 @@ def test_a_window_of_everything_shows_the_same_place():
     assert abs(int(cut["mask"][80, 96]) - 84) <= 1
     assert np.abs(cut["cues"][20, 24].astype(int) - np.array([127, 178])).max() <= 3
     np.testing.assert_allclose(cut["flow"][20, 24], (6 * 48 / 40, -3 * 40 / 24), rtol=2e-3)
+
+
+# --- stills ---------------------------------------------------------------------------------------
+
+
+def test_stills_are_samples_of_many_scenes():
+    samples = sample_stills(MADE_UP, 1, n_samples=12)
+    for name, (shape, dtype) in LAYOUT.items():
+        assert samples[name].shape == (12, *shape), name
+        assert samples[name].dtype == dtype, name
+    assert (samples["labels"][samples["truth"] == 255] > 0).all()
+    assert set(samples["kind"]) <= {0, 1}
+    means = samples["frame"][::2].mean(axis=(1, 2, 3))
+    assert np.ptp(means, axis=0).min() > 10  # no scene is like another
+    again = sample_stills(Material(), 1, n_samples=12)
+    for name in LAYOUT:
+        np.testing.assert_array_equal(samples[name], again[name])
+    assert len(sample_stills(MADE_UP, 1, n_samples=3)["frame"]) == 2
 
 
 # --- many clips -------------------------------------------------------------------------------------
@@ -345,7 +373,7 @@ def test_folders_that_cannot_be_written(at_home, tmp_path):
 @pytest.mark.parametrize(
     ("options", "error", "what"),
     [
-        ({"n_clips": 0}, ParameterError, "n_clips"),
+        ({"n_clips": -1}, ParameterError, "n_clips"),
         ({"n_clips": 1.5}, ParameterError, "n_clips"),
         ({"seed": -1}, ParameterError, "seed"),
         ({"workers": 0}, ParameterError, "workers"),

@@ -224,8 +224,17 @@ def test_too_little_memory_means_tiles_and_a_warning(weights, monkeypatch):
     assert max(sizes[1:]) <= 200
 
 
-def test_networks_for_classes_do_not_refine(tmp_path):
+def test_networks_for_classes_tell_them(tmp_path):
     path = tmp_path / "classes.safetensors"
     write_weights(path, build_network("small", 5), "small", {"n_classes": 5})
-    with pytest.raises(StateError, match="5 classes"):
-        Refiner(weights=path)
+    refiner = Refiner(weights=path, dtype="float32")
+    with pytest.raises(StateError, match="no frame"):
+        refiner.classes()
+    frame = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
+    score = refiner.refine(frame)
+    classes = refiner.classes()
+    assert classes.shape == score.shape == (70, 90)
+    assert classes.dtype == np.int32
+    assert set(np.unique(classes)) <= set(range(5))
+    assert len(np.unique(classes)) > 1
+    assert (classes[score < 0.5] == 0).all()  # what is background rather than all others together is so in any case

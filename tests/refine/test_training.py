@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from motionseg.apps import cli, train_job
 from motionseg.core.errors import ParameterError, StateError
-from motionseg.core.state import write_state
+from motionseg.core.state import read_state, write_state
 from motionseg.datasets import Material
+from motionseg.io import write_image
 from motionseg.pipeline import sample_clip
 from motionseg.refine._cues import carried_along, motion_cues
 from motionseg.refine._losses import batch_loss
@@ -87,7 +88,7 @@ def test_batches_without_chance_are_the_samples(files):
     planes = torch.nn.functional.pixel_shuffle(batch.pixels[1], 2)[0]
     red = arrays["frame"][0, 1, ..., 2].float() / 255
     torch.testing.assert_close(planes[0], red)
-    knows = bool(arrays["knows"][0])
+    knows = bool(arrays["knows"][0, 0])
     assert batch.cues[1][0, 3].eq(float(knows)).all()
     assert batch.cues[1][0, 4:].eq(1).all()
     torch.testing.assert_close(batch.truth[1][0, 0] == 1, arrays["truth"][0, 1] == 255)
@@ -158,7 +159,7 @@ def test_regions_learn_to_know_themselves():
 def test_it_overfits_one_clip(files, tmp_path):
     """IoU above .95 on what it has seen: the loop, the losses and the network can learn."""
     one = SampleSet(files[:1])
-    trainer = Trainer(tmp_path, one, one, steps=400, batch=4, every=100, learning_rate=4e-3)
+    trainer = Trainer(tmp_path, one, one, steps=600, batch=4, every=200, learning_rate=4e-3)
     trainer.run()
     batch = batch_inputs(one.take(range(len(one))), generator=None, device=CPU)
     with torch.no_grad():
@@ -220,7 +221,8 @@ def test_quality_tells_a_network_from_its_prior(files):
 CONFIG = """
 [data]
 clips = 3
-validation_clips = 1
+stills = 0
+validation = 1
 [training]
 steps = 4
 batch = 4
@@ -275,11 +277,14 @@ def test_an_interrupted_command_can_be_resumed(config, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[data]\nclips = 1", "data.clips"),
+        ("[data]\nclips = -1", "data.clips"),
+        ("[data]\nclips = 0\nstills = 0", "nothing to learn from"),
+        ("[network]\nn_classes = 3", "n_classes"),
         ("[training]\nspeed = 3", "training.speed"),
         ("[training", "no TOML"),
         ('[network]\nname = "huge"', "huge"),
-        ("[data]\nclips = 4\nvalidation_clips = 4", "validation_clips"),
+        ("[data]\nclips = 4\nvalidation = 4", "data.validation"),
+        ("[data]\nclips = 4\nstills = 1\nvalidation = 1", "data.validation"),
         ('[network]\nweights = "none.safetensors"', "none.safetensors"),
         ('[training]\ndevice = "cuda:99"', "cuda:99"),
     ],
@@ -290,3 +295,75 @@ def test_wrong_configs_are_named(config, tmp_path, text, message):
     assert result.exit_code == 2
     assert message in result.output
     assert train(tmp_path / "none.toml", "-o", tmp_path / "run").exit_code == 2
+
+
+def write_pictures(folder, n, masks):
+    """Frames of noise with a bright square, and masks of it."""
+    rng = np.random.default_rng(n)
+    for i in range(n):
+        frame, mask = rng.integers(0, 90, (64, 80, 3), np.uint8), np.zeros((64, 80), np.uint8)
+        x, kind = 2 * i % 50, 1 + i % (masks - 1)
+        frame[20:44, x : x + 24, kind - 1], mask[20:44, x : x + 24] = 250, kind if masks > 2 else 255
+        mask[:2] = 255 if masks > 2 else 170
+        write_image(folder / "frames" / f"{i:03d}.png", frame)
+        write_image(folder / "masks" / f"{i:03d}.png", mask)
+
+
+def test_data_of_ones_own_is_mixed_in(config, tmp_path):
+    for name in ("walk", "run"):
+        write_pictures(tmp_path / "mine" / name, 12, masks=2)
+    own = '[[data.datasets]]\nreader = "folder"\nroot = "mine"\nmethod = "running_average"\nsamples = 10\n'
+    config.write_text(CONFIG + own)
+    assert train(config, "-o", tmp_path / "run").exit_code == 0
+    files = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
+    assert files == [f"data0_{k:04d}_{kind}.npz" for k in (0, 1) for kind in ("judge", "learn")]
+    arrays, _ = read_state(tmp_path / "run" / "samples" / files[1])
+    assert len(arrays["knows"]) == 9
+    assert arrays["knows"].all()
+    assert set(np.unique(arrays["truth"])) == {0, 170, 255}
+    config.write_text(CONFIG + own.replace("mine", "yours"))
+    result = train(config, "-o", tmp_path / "other")
+    assert result.exit_code == 3
+    assert "yours" in result.output
+
+
+def test_classes_are_learned_from_pictures_alone(tmp_path):
+    write_pictures(tmp_path / "mine" / "toys", 30, masks=4)
+    config = tmp_path / "c.toml"
+    config.write_text(
+        """
+        [data]
+        clips = 0
+        stills = 0
+        [[data.datasets]]
+        reader = "labelled_folder"
+        root = "mine"
+        method = "none"
+        samples = 30
+        [network]
+        name = "small"
+        n_classes = 4
+        [training]
+        steps = 60
+        batch = 4
+        judge_every = 30
+        device = "cpu"
+        """
+    )
+    assert train(config, "-o", tmp_path / "run").exit_code == 0
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[-1]["valid_accuracy"]) > 0.8
+    from motionseg.refine import Refiner
+
+    refiner = Refiner(weights=tmp_path / "run" / "best.safetensors")
+    frame = np.full((64, 80, 3), 45, np.uint8)
+    frame[20:44, 30:54, 0] = 250
+    refiner.refine(frame)
+    classes = refiner.classes()
+    assert classes[32, 42] == 1
+    assert classes[5, 5] == 0
+    config.write_text(config.read_text().replace("n_classes = 4", "n_classes = 3"))
+    result = train(config, "-o", tmp_path / "fewer")
+    assert result.exit_code != 0
+    assert "class 3" in result.output
