@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "motionseg" / "__init__.py").read_text(encoding="utf-8"))
 
 REPORT = ["jinja2>=3.1", "matplotlib>=3.8"]
-REFINE = ["torch>=2.5", "kornia>=0.7", "safetensors>=0.4"]
+REFINE = ["torch>=2.5", "kornia>=0.7", "safetensors>=0.4", "tensorboardX>=2.6"]
 EXPORT = [*REFINE, "onnx>=1.16", "onnxscript>=0.2", "onnxruntime>=1.18"]
 TEST = ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "pandas>=2", "pycocotools>=2.0.7"]
 TEST += [*REPORT, *EXPORT]

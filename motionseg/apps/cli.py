@@ -19,7 +19,7 @@ from rich.text import Text
 
 import motionseg
 from motionseg.apps.cli_evaluation import bench, datasets, report, score
-from motionseg.apps.cli_refinement import export, train
+from motionseg.apps.cli_refinement import adapt, export, train
 from motionseg.apps.manners import FrameProgress, Json, console, errors, exit_if_interrupted
 from motionseg.core.errors import ParameterError
 
@@ -268,7 +268,7 @@ def doctor(json_: Json = False) -> None:
         print("no problems found")
 
 
-for _command in (datasets, bench, score, report, train, export):
+for _command in (datasets, bench, score, report, train, adapt, export):
     app.command()(_command)
 
 

@@ -150,7 +150,7 @@ def train_in_folder(
     Raises
     ------
     MissingExtraError
-        torch, kornia or safetensors is not installed.
+        torch, kornia, tensorboardX or safetensors is not installed.
     OutputError
         The folder is not empty, or cannot be written.
     ParameterError, SourceError, StateError
@@ -163,7 +163,7 @@ def train_in_folder(
         from motionseg.refine._training import Trainer
         from motionseg.refine._weights import read_weights
     except ImportError as error:
-        if error.name is None or error.name.partition(".")[0] not in {"torch", "kornia", "safetensors"}:
+        if error.name is None or error.name.partition(".")[0] not in {"torch", "kornia", "safetensors", "tensorboardX"}:
             raise
         raise MissingExtraError("training", "pip install motionseg[refine]") from error
     if config.network.name not in NETWORKS:

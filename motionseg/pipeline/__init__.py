@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "adaptation": ["agreed_truth", "sample_unlabelled"],
         "auto": ["Auto"],
         "clustered": ["Clustered"],
         "compensated": ["Compensated"],

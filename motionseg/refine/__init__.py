@@ -4,5 +4,9 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submod_attrs={"_export": ["export_network"], "refiner": ["Refiner", "View", "refine_together"]},
+    submod_attrs={
+        "_export": ["export_network"],
+        "_packing": ["pack_pixels"],
+        "refiner": ["Refiner", "View", "refine_together"],
+    },
 )

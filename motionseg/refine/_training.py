@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from tensorboardX import SummaryWriter
 from torch import Tensor
 
 from motionseg.core.checks import check_integer, check_number
@@ -36,8 +37,8 @@ class Trainer:
     Parameters
     ----------
     folder : Path
-        For ``checkpoint.pt``, ``metrics.csv`` and the best weights, ``best.safetensors``. A checkpoint that is there is
-        continued.
+        For ``checkpoint.pt``, ``metrics.csv``, the same for TensorBoard (``events.out.tfevents.*``) and the best
+        weights, ``best.safetensors``. A checkpoint that is there is continued.
     train, valid : SampleSet
         To learn from, and to judge by: of other clips.
     network : str
@@ -114,6 +115,7 @@ class Trainer:
         """Learn until the end, or until `on_step` (told the mean loss of late) raises; return the best mean IoU."""
         sums: dict[str, float] = {}
         n, began = 0, time.perf_counter()
+        board = SummaryWriter(str(self.folder), write_to_disk=True)
         try:
             while self.step < self.settings["steps"] and self.since_best < self.patience:
                 for name, value in self._one_step().items():
@@ -123,10 +125,11 @@ class Trainer:
                 if self.step % self.every == 0 or self.step == self.settings["steps"]:
                     self.seconds += time.perf_counter() - began
                     began = time.perf_counter()
-                    self._judge({name: value / n for name, value in sums.items()})
+                    self._judge({name: value / n for name, value in sums.items()}, board)
                     sums, n = {}, 0
                 on_step(self.step, loss)
         finally:
+            board.close()
             self.seconds += time.perf_counter() - began
             self._save()
         return self.best
@@ -163,10 +166,14 @@ class Trainer:
         warm = min(1.0, (self.step + 1) / min(_WARM_UP, self.settings["steps"]))
         return float(self.settings["learning_rate"] * warm * 0.5 * (1 + math.cos(math.pi * done)))
 
-    def _judge(self, losses: dict[str, float]) -> None:
+    def _judge(self, losses: dict[str, float], board: SummaryWriter) -> None:
         quality = mask_quality(self.mean, self.valid, self.settings["batch"], self.device, self.settings["n_classes"])
         row = {"step": self.step, "seconds": round(self.seconds, 1), "learning_rate": self._learning_rate(), **losses}
         row |= {f"valid_{name}": value for name, value in quality.items()}
+        for name, value in row.items():
+            if name != "step":
+                board.add_scalar(name.replace("valid_", "valid/"), value, self.step)
+        board.flush()
         path = self.folder / "metrics.csv"
         is_new = not path.exists()
         try:

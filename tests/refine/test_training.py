@@ -252,6 +252,8 @@ def test_the_command_leaves_a_network_and_says_so(config, tmp_path):
     assert {"best.safetensors", "metrics.csv", "curves.png", "checkpoint.pt", "summary.json"} <= {
         path.name for path in (tmp_path / "run").iterdir()
     }
+    (events,) = (tmp_path / "run").glob("events.out.tfevents.*")  # TensorBoard's
+    assert b"valid/iou" in events.read_bytes()
     assert train(config, "-o", tmp_path / "run").exit_code == 4
     assert train(config, "-o", tmp_path / "run", "--resume").exit_code == 0
     from motionseg.refine import Refiner
