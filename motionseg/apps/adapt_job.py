@@ -94,6 +94,12 @@ def adapt_to_clip(
         raise MissingExtraError("adaptation", "pip install motionseg[refine]") from error
     if output.exists() and not overwrite:
         raise OutputError(f"{output} is there already; --overwrite replaces it")
+    try:  # now, and not when the work is done
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"{output}: {error}") from error
     place = chosen_device(device)
     network, name, facts = read_weights(weights_path(weights))
     if facts.get("n_classes", 1) != 1:

@@ -255,7 +255,7 @@ def _sample_datasets(config: TrainingConfig, folder: Path, stop: Stop) -> tuple[
     learned, judged = [], []
     for number, own in enumerate(config.data.datasets):
         dataset = build_dataset(own.reader, own.root)
-        names = [sequence.name for sequence in dataset] if own.sequences is None else own.sequences
+        names = [sequence.full_name for sequence in dataset] if own.sequences is None else own.sequences
         for place, name in enumerate(names):
             files = [folder / f"data{number}_{place:04d}_{kind}.npz" for kind in ("learn", "judge")]
             learned.append(files[0])

@@ -184,7 +184,7 @@ def sample_stills(material: Material, seed: int, *, n_samples: int = 20) -> Arra
 
     Notes
     -----
-    Some 40 ms a sample on one core, a fourth of what one of `sample_clip` takes: here the network sees many scenes,
+    Some 90 ms a sample on one core, half of what one of `sample_clip` takes: here the network sees many scenes,
     lights and shadows, there what models make of time.
 
     Examples

@@ -58,6 +58,8 @@ class Trainer:
         Judgements without a better one, after which it stops early.
     facts : dict
         Written into the weights' head: where the data comes from.
+    initial : dict of str to tensor, optional
+        A state to begin with instead of random weights.
 
     Raises
     ------

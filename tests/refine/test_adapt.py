@@ -105,6 +105,8 @@ def test_what_cannot_be_adapted_to_is_said(clip, untaught, tmp_path):
     assert result.exit_code == 2
     assert "too little motion" in result.output
     assert adapt(tmp_path / "none.mp4", "-o", output).exit_code == 3
+    (tmp_path / "file").touch()
+    assert adapt(clip, "-o", tmp_path / "file" / "w.safetensors").exit_code == 4  # before any work
     classes = tmp_path / "classes.safetensors"
     write_weights(classes, build_network("small", 3), "small", {"n_classes": 3})
     result = adapt(clip, "-o", output, "--weights", classes)
