@@ -1,9 +1,11 @@
-"""What the refinement network costs, and whether its embeddings know things again that met behind another.
+"""What the refinement network gains and costs, and whether its embeddings know things again that met behind another.
 
-    python benchmarks/refinement.py all --data DIR --out benchmarks/results/refinement.json
+    python benchmarks/refinement.py all --data DIR --sequences DIR --out benchmarks/results/refinement.json
+    python benchmarks/refinement.py accuracy --sequences DIR --priors gaussian_mixture,adaptive+guard:offline
     python benchmarks/refinement.py speed --threads 1,2
 
-`--data` is a folder with photos/ and pictures with outlines (as `motionseg train --root`).
+`--data` is a folder with photos/ and pictures with outlines (as `motionseg train --root`), `--sequences` one with
+CDnet2014, SBI2015 and DAVIS; what of these is not there is left out.
 """
 
 from __future__ import annotations
@@ -17,13 +19,20 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from _shared import Row, say, timed, write_rows
+from _shared import Row, missing, say, timed, write_rows
 
 import motionseg
+from motionseg.apps.config import build_dataset, build_method
 from motionseg.datasets import Material
+from motionseg.datasets import Sequence as VideoSequence
 from motionseg.flow import OpenCVDIS
+from motionseg.metrics import contour_accuracy
+from motionseg.pipeline import Run, evaluate
 from motionseg.refine import Refiner
 
+PRIORS = "adaptive+guard,adaptive+guard:offline,gaussian_mixture"
+MOVING_PRIORS = "auto,auto:offline"
+OUTSIDE, UNKNOWN, MOTION = 85, 170, 255  # CDnet's codes
 SIZE = (320, 240)  # of a crossing, pixels
 FRAMES, BEFORE, AFTER = 41, (6, 8, 10), (30, 32, 34)  # frames of a crossing; in which its things are looked at
 
@@ -57,6 +66,61 @@ def speed(args: argparse.Namespace) -> Iterable[Row]:
                     ms = 1e3 * statistics.median(timed(lambda r=refiner, g=given: r.refine(**g)) for _ in range(30))
                     row = {"what": "speed", "weights": Path(weights).stem, "dtype": dtype, "computes_in": told}
                     yield say({**row, "size": f"{width}x{height}", "threads": threads, "ms": ms, "fps": 1e3 / ms})
+
+
+def accuracy(args: argparse.Namespace) -> Iterable[Row]:
+    """Each prior without and with refinement, in the same run: by the official rule, and at the contours."""
+    if args.sequences is None:
+        yield from missing("accuracy", "--sequences DIR")
+        return
+    for key, folder, priors in (
+        ("cdnet", "CDnet2014", args.priors),
+        ("sbi2015", "SBI2015", args.priors),
+        ("davis2016", "DAVIS", args.moving_priors),
+    ):
+        if not (args.sequences / folder).exists():
+            yield from missing(f"accuracy {key}", f"{folder} below --sequences")
+            continue
+        dataset = build_dataset(key, str(args.sequences / folder))
+        for weights in args.weights:
+            for prior, _, when in (prior.partition(":") for prior in priors):
+                rows = []
+                for sequence in dataset.sequences():
+                    kinds = {"prior": prior, "refined": f"{prior}+refine"}
+                    row: Row = {"what": "accuracy", "weights": Path(weights).stem, "dataset": key, "prior": prior}
+                    row |= {"offline": when == "offline", "sequence": sequence.name}
+                    for kind, name in kinds.items():
+                        settings = {"refine.weights": weights} if kind == "refined" else {}
+                        run = Run(
+                            sequence,
+                            build_method(dataset.task, name, settings),
+                            task=dataset.task,
+                            offline=when == "offline",
+                        )
+                        row |= {f"{kind}_{what}": value for what, value in judged(sequence, run, dataset.task).items()}
+                    rows.append(say(row))
+                    yield row
+                means = {what: float(np.mean([row[what] for row in rows])) for what in rows[0] if "_" in what}
+                yield say({**rows[0], "sequence": "mean", **means})
+
+
+def judged(sequence: VideoSequence, run: Run, task: str) -> dict[str, float]:
+    """The benchmark's region measure, contour F (8 pixels at 480 rows, frames with something in them), frames/s."""
+    contours = []
+
+    def look(index: int, result: Any) -> None:
+        if index not in sequence.judged:
+            return
+        truth = sequence.truth[index]
+        void = np.isin(truth, (OUTSIDE, UNKNOWN)) if task == "change" else truth < 0
+        there = truth == MOTION if task == "change" else truth > 0
+        if there.any():
+            tolerance = max(1.0, 8 * min(truth.shape) / 480)
+            contours.append(contour_accuracy(result.mask == 255, there, tolerance=tolerance, void=void))
+
+    measures = evaluate(sequence, run, task=task, keep_worst=0, on_result=look).metrics
+    region = measures["F" if task == "change" else "J"]
+    return {"region": region, "contour": float(np.mean(contours)), "fps": run.fps}
 
 
 def agreement(args: argparse.Namespace) -> Iterable[Row]:
@@ -155,7 +219,7 @@ def motion_is_right(labels: Sequence[Any]) -> bool:
 
 
 FIGURES: dict[str, Callable[[argparse.Namespace], Iterable[Row]]] = {
-    f.__name__: f for f in (speed, agreement, crossings)
+    f.__name__: f for f in (accuracy, speed, agreement, crossings)
 }
 
 
@@ -163,9 +227,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is asked for; print rows as they come; write them all to --out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("figures", nargs="+", choices=[*FIGURES, "all"])
+    names = lambda text: text.split(",")  # noqa: E731
     sizes = lambda text: [tuple(int(n) for n in size.split("x")) for size in text.split(",")]  # noqa: E731
     parser.add_argument("--data", metavar="DIR", help="photographs and cut-outs; default: made-up ones")
-    parser.add_argument("--weights", default="small", type=lambda text: text.split(","), help="names or files")
+    parser.add_argument("--sequences", metavar="DIR", type=Path, help="CDnet2014, SBI2015, DAVIS")
+    parser.add_argument("--priors", default=PRIORS, type=names, help="methods, with :offline for those that see all")
+    parser.add_argument("--moving-priors", default=MOVING_PRIORS, type=names, help="the same, for DAVIS")
+    parser.add_argument("--weights", default="small", type=names, help="names or files")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--sizes", default="640x480", type=sizes)
     parser.add_argument("--threads", default="1,2", type=lambda text: [int(n) for n in text.split(",")])

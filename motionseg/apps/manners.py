@@ -64,6 +64,7 @@ class FrameProgress:
     def __init__(self, what: str, total: int | None = None, *, unit: str = "frames") -> None:
         self._what, self._total, self._unit = what, total, unit
         self._began = self._said = time.monotonic()
+        self._first: int | None = None  # done before: a resumed job is no faster for it
         self._bar: Progress | None = None
         self._task: Any = None
 
@@ -91,9 +92,11 @@ class FrameProgress:
             self._bar.update(self._task, completed=done)
             return
         now = time.monotonic()
+        if self._first is None:
+            self._began, self._said, self._first = now, now, done
         if now - self._said >= 10:
             self._said = now
-            rate = done / (now - self._began)
+            rate = (done - self._first) / max(now - self._began, 1e-3)
             left = f", about {(self._total - done) / rate:.0f} s left" if self._total and rate else ""
             print(
                 f"{self._what}: {done} of {self._total or '?'} {self._unit}, {rate:.1f} {self._unit}/s{left}",

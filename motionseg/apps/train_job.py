@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +52,7 @@ class _Data(_Table):
     """Photographs and cut-outs (`motionseg.datasets.Material`); relative to the config's folder."""
     clips: int = Field(420, ge=0)
     """Rendered clips, of 20 samples each (13 MB); all samples are held in memory while it learns."""
-    stills: int = Field(700, ge=0)
+    stills: int = Field(900, ge=0)
     """Times 20 samples of as many scenes that are not rendered as clips: cheaper, and of more kinds."""
     validation: int = Field(15, ge=1)
     """The first of the clips, and as many of the stills, are kept apart to judge by."""
@@ -253,11 +255,12 @@ def _check_amounts(config: TrainingConfig) -> None:
 def _sample_datasets(config: TrainingConfig, folder: Path, stop: Stop) -> tuple[list[Path], list[Path]]:
     """Files of samples of the user's own data, to learn from and to judge by; those that are there stay."""
     learned, judged = [], []
-    for number, own in enumerate(config.data.datasets):
+    for own in config.data.datasets:
         dataset = build_dataset(own.reader, own.root)
         names = [sequence.full_name for sequence in dataset] if own.sequences is None else own.sequences
-        for place, name in enumerate(names):
-            files = [folder / f"data{number}_{place:04d}_{kind}.npz" for kind in ("learn", "judge")]
+        for name in names:
+            key = _digest(own, name, config)
+            files = [folder / f"data_{key}_{kind}.npz" for kind in ("learn", "judge")]
             learned.append(files[0])
             judged.append(files[1])
             if all(file.exists() for file in files):
@@ -285,6 +288,16 @@ def _sample_datasets(config: TrainingConfig, folder: Path, stop: Stop) -> tuple[
             except OSError as error:
                 raise OutputError(f"{folder}: {error}") from error
     return learned, judged
+
+
+def _digest(own: _Dataset, name: str, config: TrainingConfig) -> str:
+    """What samples of a sequence depend on, as hexadecimal digits: where any of it changes, they are taken anew."""
+    told = own.model_dump(exclude={"sequences"}) | {
+        "name": name,
+        "n_classes": config.network.n_classes,
+        "seed": config.data.seed,
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _draw_curves(table: Path, picture: Path) -> None:

@@ -74,6 +74,9 @@ class Collage(abc.Sequence[CollageFrame]):
         Some 25 of them are a second.
     camera : {"fixed", "shaking", "moving"}
         What it does. In "moving" there is parallax, and some of the things are followed.
+    calm : bool
+        A scene as most are: the light stays, there is little noise, nothing waves or ripples, and things are neither
+        tiny nor in disguise.
     seed : int, at least 0
         Decides all else: how many things there are, of which size (from 5 pixels to more than the picture) and look
         (some in the colours of the background); whether they cross, wander, sway, stop, or leave a place where they
@@ -111,6 +114,7 @@ class Collage(abc.Sequence[CollageFrame]):
         height: int = 240,
         n_frames: int = 90,
         camera: str = "fixed",
+        calm: bool = False,
         seed: int = 0,
     ) -> None:
         self.width, self.height = check_integer("width", width, 64, 4000), check_integer("height", height, 64, 4000)
@@ -128,14 +132,20 @@ class Collage(abc.Sequence[CollageFrame]):
                 self._plate, (0, 0), self._unit * np.exp(soil.uniform(np.log(0.01), np.log(0.2)))
             )
             self._plate = np.asarray(cv2.addWeighted(blurred, 1 - soil.uniform(0, 0.3), self._plate, 0.15, 0))
+        self._calm = bool(calm)
         self._parts = self._scenery(scenery) + self._actors(actors) + self._foreground(scenery)
         self._ripple = self._water(scenery)
-        self._light = Light(light, self.n_frames, (self.width, self.height), seed=self.seed)
+        self._light = Light(light, self.n_frames, (self.width, self.height), calm=self._calm, seed=self.seed)
         self._shade = Shade(shade, (self.width, self.height))
         self._exposure = shade.uniform(0.2, 0.9) if shade.random() < 0.3 else 0.0
 
     def __len__(self) -> int:
         return self.n_frames
+
+    @property
+    def ids(self) -> list[int]:
+        """Of the things that move, or will."""
+        return sorted({part.object_id for part in self._parts} - {0})
 
     # --- what is in it ---------------------------------------------------------------------
 
@@ -146,7 +156,7 @@ class Collage(abc.Sequence[CollageFrame]):
             image = self._material.cutout(rng, self._unit * rng.uniform(0.1, 0.8))
             depth = rng.uniform(1, 1.8) if self.camera == "moving" and rng.random() < 0.6 else 1.0
             parts.append(Part(image, self._nearer(depth) @ moved(*self._anywhere(rng, image))))
-        if rng.random() < 0.25:
+        if rng.random() < 0.25 and not self._calm:
             for _ in range(rng.integers(1, 4)):
                 parts.append(self._bush(rng))
         return parts
@@ -195,7 +205,8 @@ class Collage(abc.Sequence[CollageFrame]):
     def _actors(self, rng: np.random.Generator) -> list[Part]:
         """All that moves by itself, with ids from 1."""
         n = int(rng.choice([0, 1, 2, 3, 4, 6, 9], p=[0.04, 0.28, 0.24, 0.18, 0.12, 0.09, 0.05]))
-        largest = np.exp(rng.uniform(np.log(0.12), np.log(1.5)))  # of a scene: far and near views differ
+        least = 0.25 if self._calm else 0.12
+        largest = np.exp(rng.uniform(np.log(least), np.log(1.5)))  # of a scene: far and near views differ
         return [part for k in range(n) for part in self._actor(rng, k + 1, largest)]
 
     def _actor(self, rng: np.random.Generator, object_id: int, largest: float) -> list[Part]:
@@ -248,7 +259,7 @@ class Collage(abc.Sequence[CollageFrame]):
         colors = image[..., :3].astype(np.float32)
         mean = colors.sum(axis=(0, 1)) / weight
         gain, shift = np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.06, 3)), rng.normal(0, 15)
-        if rng.random() < 0.2:
+        if rng.random() < 0.2 and not self._calm:
             rows, columns = (max(1, min(a, b)) for a, b in zip(image.shape[:2], self._plate.shape[:2], strict=True))
             y, x = rng.integers(self.height - rows + 1), rng.integers(self.width - columns + 1)
             near = self._plate[y : y + rows, x : x + columns].mean(axis=(0, 1))
@@ -258,7 +269,7 @@ class Collage(abc.Sequence[CollageFrame]):
 
     def _water(self, rng: np.random.Generator) -> Any:
         """Maps of a ripple over a part of the plate: weight, two waves; None mostly."""
-        if rng.random() > 0.12:
+        if rng.random() > 0.12 or self._calm:
             return None
         y, x = np.mgrid[: self.height, : self.width].astype(np.float32)
         weight = np.clip((y / self.height - rng.uniform(0, 0.8)) * rng.choice([-6, 6]), 0, 1)

@@ -26,11 +26,13 @@ class Light:
         Frames.
     size : (int, int)
         Width and height of the frames.
+    calm : bool
+        The light stays, the noise is at most 3 grey levels, and no pixels are lost.
     seed : int, at least 0
         Of the noise, with the number of the frame.
     """
 
-    def __init__(self, rng: np.random.Generator, n: int, size: tuple[int, int], *, seed: int) -> None:
+    def __init__(self, rng: np.random.Generator, n: int, size: tuple[int, int], *, calm: bool, seed: int) -> None:
         self._seed, self._size = seed, size
         unit = min(size)
         self._gamma = np.exp(rng.normal(0, 0.2))
@@ -38,6 +40,8 @@ class Light:
         self._gain = np.full((n, 3), level)
         self._offset = np.full(n, rng.normal(0, 8))
         kind = rng.choice(["steady", "drift", "switch", "cloud"], p=[0.55, 0.2, 0.13, 0.12])
+        if calm:
+            kind = "steady"
         if kind == "drift":  # of exposure, and a little of the white balance
             self._gain *= np.exp(rng.uniform(0.02, 0.25) * smooth(rng, n, rng.uniform(5, 40)).T)
             self._gain *= np.exp(rng.uniform(0, 0.05) * smooth(rng, n, 30, 3).T)
@@ -52,8 +56,10 @@ class Light:
             factor = np.exp(rng.choice([-1, 1]) * rng.uniform(0.2, 0.7))
             self._lamp = spread.astype(np.float32), np.float32(factor), int(rng.integers(n // 4, n)), rng.integers(1, 6)
         self._noise = 0.0 if rng.random() < 0.2 else np.exp(rng.uniform(np.log(0.8), np.log(10)))
+        if calm:
+            self._noise = min(self._noise, 3.0)
         self._blur = rng.uniform(0.4, 1.4) if rng.random() < 0.35 else 0.0
-        self._coarse = rng.uniform(1.3, 3) if rng.random() < 0.2 else 1.0
+        self._coarse = rng.uniform(1.3, 3) if rng.random() < 0.2 and not calm else 1.0
         self._grey = rng.random() < 0.12
         self._curve = (255 * (np.arange(256) / 255) ** self._gamma).astype(np.float32)
 

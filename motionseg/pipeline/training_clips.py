@@ -28,6 +28,7 @@ from motionseg.core.checks import check_integer
 from motionseg.core.errors import OutputError
 from motionseg.core.parallel import get_num_threads, set_num_threads
 from motionseg.core.state import write_state
+from motionseg.core.types import Frame
 from motionseg.datasets._collage import CAMERAS, Collage
 from motionseg.datasets._material import Material
 from motionseg.flow.opencv_dis import OpenCVDIS
@@ -46,7 +47,8 @@ _N_FRAMES = (40, 90)
 _CAMERA_ODDS = {"fixed": 0.5, "shaking": 0.17, "moving": 0.33}
 
 _STILL_FRAMES, _LEARNED = 60, 9  # frames of a scene that is sampled by stills, and those that its model learns from
-_STILL_CAMERA_ODDS = {"fixed": 0.88, "shaking": 0.12}
+_STILL_CAMERA_ODDS = {"fixed": 0.8, "shaking": 0.2}
+_CALM = 0.6  # share of scenes sampled by stills that are calm
 
 _Prior = tuple[float, Callable[[], BackgroundModel], bool]  # odds, the model, whether it sees the whole clip first
 
@@ -185,7 +187,8 @@ def sample_stills(material: Material, seed: int, *, n_samples: int = 20) -> Arra
     Notes
     -----
     Some 90 ms a sample on one core, half of what one of `sample_clip` takes: here the network sees many scenes,
-    lights and shadows, there what models make of time.
+    lights and shadows, there what models make of time. Most of the scenes are calm: where nothing is wrong with what
+    the model says, the network is to leave it so.
 
     Examples
     --------
@@ -198,21 +201,18 @@ def sample_stills(material: Material, seed: int, *, n_samples: int = 20) -> Arra
     estimator, parts = OpenCVDIS(), []
     odds = np.array([odd for odd, _, _ in _FIXED])
     for _ in range(n_samples // 2):
-        camera = str(rng.choice(list(_STILL_CAMERA_ODDS), p=list(_STILL_CAMERA_ODDS.values())))
+        calm = bool(rng.random() < _CALM)
+        camera = "fixed" if calm else str(rng.choice(list(_STILL_CAMERA_ODDS), p=list(_STILL_CAMERA_ODDS.values())))
         scene = Collage(
             material,
             width=SAMPLE_SIZE[0],
             height=SAMPLE_SIZE[1],
             n_frames=_STILL_FRAMES,
             camera=camera,
+            calm=calm,
             seed=int(rng.integers(2**40)),
         )
-        known = np.sort(rng.choice(_STILL_FRAMES, _LEARNED, replace=False)).tolist()
-        if rng.random() < 0.4:
-            learned = [scene[i].frame for i in known]
-        else:  # the empty scene, or with things that have gone since
-            left = rng.choice(np.arange(1, 10), 2, replace=False).tolist() if rng.random() < 0.3 else []
-            learned = [scene.without(i, left=left) for i in known]
+        learned = _learned(scene, rng)
         shots = [scene[3 * i + k] for i in rng.choice(_STILL_FRAMES // 3, 2, replace=False).tolist() for k in range(3)]
         frames = [shot.frame for shot in shots]
         if rng.random() < 0.5:
@@ -220,6 +220,20 @@ def sample_stills(material: Material, seed: int, *, n_samples: int = 20) -> Arra
         model = _FIXED[rng.choice(len(_FIXED), p=odds / odds.sum())][1]().bootstrap(learned)
         parts.append(sampled(model, frames, shots, [2, 5], estimator, rng, kind=CAMERAS.index(camera)))
     return joined(parts)
+
+
+def _learned(scene: Collage, rng: np.random.Generator) -> list[Frame]:
+    """The frames that a model learns a scene from: mostly empty, now and then with things that leave a ghost."""
+    known = np.sort(rng.choice(_STILL_FRAMES, _LEARNED, replace=False)).tolist()
+    kind = rng.choice(["empty", "ghosts", "busy"], p=[0.66, 0.2, 0.14])
+    if kind == "busy":
+        return [scene[i].frame for i in known]
+    left: list[int] = []
+    if kind == "ghosts" and scene.ids:
+        left = rng.choice(scene.ids, min(len(scene.ids), int(rng.integers(1, 3))), replace=False).tolist()
+        first = int(rng.integers(_STILL_FRAMES - _LEARNED))
+        known = list(range(first, first + _LEARNED))
+    return [scene.without(i, left=left) for i in known]
 
 
 def render_samples(

@@ -25,6 +25,7 @@ PIXEL_CHANNELS = 9
 """Red, green, blue of frame and background (the frame's again where there is none), the largest difference of these,
 score, mask; in [0, 1]. Each four times, for the four pixels of a place at half the size: so no pixel is lost, and no
 layer is as large as the frame."""
+_SCORE = 7  # of these channels
 CUE_CHANNELS = 6
 """At 1/4 of the size: motion's magnitude and agreement, the last answer carried along; and three planes of 0 or 1:
 whether there is a background, a score, a flow."""
@@ -89,7 +90,8 @@ class DetailNet(nn.Module):
     """Encoder and decoder of depthwise separable blocks.
 
     The finest features, which decide on outlines, are of half the size, but made of every pixel, and give four answers
-    each: layers at full size would take most of the time.
+    each: layers at full size would take most of the time. What is known of each pixel leads straight to its answer,
+    too, so that the network learns what to change about the score.
 
     Parameters
     ----------
@@ -117,6 +119,13 @@ class DetailNet(nn.Module):
         self.embedding = nn.Conv2d(widths[1], EMBEDDING, 1)
         self.sharpen = _conv(widths[0], widths[0])
         self.head = nn.Conv2d(widths[0], 4 * (n_classes + 1), 3, padding=1)
+        self.direct = nn.Conv2d(4 * PIXEL_CHANNELS, 4 * (n_classes + 1), 1, bias=False)
+        nn.init.zeros_(self.direct.weight)
+        if n_classes == 1:  # begins as "the score is right"
+            with torch.no_grad():
+                for place in range(4):
+                    self.direct.weight[place, 4 * _SCORE + place] = 4.0
+                self.head.bias[:4] -= 2.0
 
     def forward(self, pixels: Tensor, cues: Tensor) -> Answer:
         features = [self.detail(pixels)]
@@ -133,7 +142,7 @@ class DetailNet(nn.Module):
                 x = self.merges[number - 1](x)
             if number == 1:
                 quarter = x
-        logits = F.pixel_shuffle(self.head(self.sharpen(x)), 2)
+        logits = F.pixel_shuffle(self.head(self.sharpen(x)) + self.direct(pixels), 2)
         embedding = F.normalize(self.embedding(quarter).float(), dim=1)
         return Answer(logits[:, :-1], logits[:, -1:], embedding)
 

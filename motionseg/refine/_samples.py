@@ -20,6 +20,8 @@ __all__ = ["Batch", "SampleSet", "batch_inputs", "warped"]
 _ARRAYS = ("frame", "background", "score", "mask", "truth", "labels", "cues", "flow", "knows", "kind")
 _UNKNOWN, _SHADOW_TRUTH, _MOTION, _SHADOW_MASK, _FOREGROUND = 170, 50, 255, 127, 255
 _VOID = 255  # of classes
+_HIDDEN = 0.08  # share of a thing that something must give away, for it to be judged
+_TELLS = (0.04, 0.4, 0.35)  # change against the background, score, and motion's magnitude, from which something does
 _CHANCES = {"background": 0.12, "score": 0.2, "flow": 0.25}  # that a cue is missing
 
 
@@ -114,6 +116,7 @@ def batch_inputs(
         shadow = torch.full_like(wanted, float("nan"))
     else:
         judged = truth != _UNKNOWN
+        judged &= ~_hidden(planes[:, :, 6:8], cues[:, :, :1], labels[:, :, None])
         wanted = torch.where(judged, (truth == _MOTION).float(), nothing)
         shadow = torch.where(judged, (truth == _SHADOW_TRUTH).float(), nothing)
     return Batch(
@@ -124,6 +127,24 @@ def batch_inputs(
         labels=[labels[:, t] for t in range(steps)],
         flow=flow * there["flow"][:, 0],
     )
+
+
+def _hidden(pixels: Tensor, magnitude: Tensor, labels: Tensor) -> Tensor:
+    """bool (N, T, 1, H, W): things that nothing in the input gives away, such as those that have long stood still.
+
+    To ask for them would teach the network to guess. `pixels` (N, T, 2, H, W): change and score; `labels` (N, T, 1,
+    h, w) at the size of `magnitude`.
+    """
+    n, steps, _, height, width = pixels.shape
+    coarse = F.avg_pool2d(pixels.flatten(0, 1), height // labels.shape[-2]).view(n, steps, 2, *labels.shape[-2:])
+    told = (torch.cat([coarse, magnitude], dim=2) > pixels.new_tensor(_TELLS)[:, None, None]).any(dim=2, keepdim=True)
+    frames = torch.arange(n * steps, device=labels.device).view(n, steps, 1, 1, 1)
+    keys = (labels + 256 * frames).flatten()
+    size = 256 * n * steps
+    total = torch.bincount(keys, minlength=size)
+    share = torch.bincount(keys, told.flatten().to(pixels.dtype), minlength=size) / total.clamp(min=1)
+    hidden = ((share < _HIDDEN)[keys] & (labels.flatten() > 0)).view(n * steps, 1, *labels.shape[-2:])
+    return F.interpolate(hidden.float(), size=(height, width)).view(n, steps, 1, height, width) > 0
 
 
 def _chance(n: int, chance: float, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -88,7 +88,7 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[torch.nn.Module, str, di
         own = network.state_dict()
         missing = [key for key in own if key not in tensors and not key.endswith("num_batches_tracked")]
         if missing:
-            raise StateError(f"{path}: lacks {missing[0]} and {len(missing) - 1} more of the weights of {name!r}")
+            raise ValueError(f"it lacks {missing[0]}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""))
         network.load_state_dict({**own, **tensors})
     except (ValueError, RuntimeError) as error:
         raise StateError(f"{path}: does not fit the network {name!r}: {error}") from error

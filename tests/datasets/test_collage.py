@@ -291,7 +291,7 @@ def test_shade_changes_the_ground_as_the_truth_says(calm, kind):
 def test_a_scene_without_its_things(calm):
     for seed in range(12):
         clip = calm(seed, shadows=True)
-        empty, ids = clip.without(9), {part.object_id for part in clip._parts} - {0}
+        empty, ids = clip.without(9), clip.ids
         np.testing.assert_array_equal(clip.without(9, left=ids), clip[9].frame)
         bare = calm(seed, shadows=True)
         bare._parts = [part for part in bare._parts if not part.object_id]
@@ -340,11 +340,20 @@ def test_smooth_noise_has_the_deviation_that_it_says():
         assert 0.7 < step * np.sqrt(2) * span < 1.3 or span < 1
 
 
+def test_calm_scenes_stand_still_but_for_their_things():
+    for seed in range(20):
+        clip = collage(seed, calm=True)
+        first, last = (clip.without(i).astype(int) for i in (0, 23))
+        assert np.abs(first - last).mean() < 4  # noise
+        if clip._light._noise == 0:
+            np.testing.assert_array_equal(first, last)
+
+
 # --- light -----------------------------------------------------------------------------------------
 
 
-def lights(n=12, seeds=range(60)):
-    return [Light(np.random.default_rng(seed), n, SIZE, seed=seed) for seed in seeds]
+def lights(n=12, seeds=range(60), *, calm=False):
+    return [Light(np.random.default_rng(seed), n, SIZE, calm=calm, seed=seed) for seed in seeds]
 
 
 def grey(level=120.0):
@@ -358,6 +367,15 @@ def test_light_is_of_many_kinds():
     assert sum(light._noise == 0 for light in all_kinds) >= 3
     assert sum(light._coarse > 1 for light in all_kinds) >= 3
     assert 1 <= sum(light._grey for light in all_kinds) <= 20
+
+
+def test_calm_light_stays():
+    picture = np.tile(np.array([200, 40, 90], np.float32), (SIZE[1], SIZE[0], 1))
+    for light in lights(calm=True):
+        first, last = (light.developed(picture.copy(), i).astype(int) for i in (0, 11))
+        assert np.abs(first - last).mean() < 4
+        light._noise = 0.0
+        np.testing.assert_array_equal(light.developed(picture.copy(), 0), light.developed(picture.copy(), 11))
 
 
 def test_light_is_the_same_at_the_same_time_and_noise_is_not():

@@ -17,7 +17,7 @@ from motionseg.background import RunningAverage
 from motionseg.core.errors import OutputError, ParameterError, SourceError, UnsupportedError
 from motionseg.core.state import read_state
 from motionseg.datasets import Material
-from motionseg.datasets._collage import CAMERAS
+from motionseg.datasets._collage import CAMERAS, Collage
 from motionseg.pipeline import (
     SAMPLE_SIZE,
     NaiveFlow,
@@ -267,6 +267,20 @@ def test_stills_are_samples_of_many_scenes():
     for name in LAYOUT:
         np.testing.assert_array_equal(samples[name], again[name])
     assert len(sample_stills(MADE_UP, 1, n_samples=3)["frame"]) == 2
+
+
+def test_ghosts_are_in_the_background_and_nowhere_else(monkeypatch):
+    """A thing that stood where the model learned and has gone: the background has it, the empty scene does not."""
+    rng, seen = np.random.default_rng(3), 0
+    for seed in range(40):
+        scene = Collage(MADE_UP, width=96, height=80, n_frames=60, calm=True, seed=seed)
+        if not scene.ids:
+            continue
+        learned = training_clips._learned(scene, rng)
+        assert len(learned) == 9
+        empty = scene.without(0).astype(int)
+        seen += np.abs(np.median(learned, axis=0) - empty).max() > 60
+    assert 4 <= seen <= 25
 
 
 # --- many clips -------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def perfect(batch, sign=1.0):
     for truth, shadow in zip(batch.truth, batch.shadow, strict=True):
         small = truth.shape[-2] // 4, truth.shape[-1] // 4
         embedding = torch.nn.functional.normalize(torch.ones(len(truth), 16, *small), dim=1)
-        logits = (sign * (20 * part.nan_to_num(0.5) - 10) for part in (truth, shadow))
+        logits = (sign * (30 * part.nan_to_num(0.5) - 15) for part in (truth, shadow))
         answers.append(Answer(*logits, embedding))
     return answers
 
@@ -91,7 +91,45 @@ def test_batches_without_chance_are_the_samples(files):
     knows = bool(arrays["knows"][0, 0])
     assert batch.cues[1][0, 3].eq(float(knows)).all()
     assert batch.cues[1][0, 4:].eq(1).all()
-    torch.testing.assert_close(batch.truth[1][0, 0] == 1, arrays["truth"][0, 1] == 255)
+    judged = ~batch.truth[1][0, 0].isnan()
+    torch.testing.assert_close(batch.truth[1][0, 0] == 1, judged & (arrays["truth"][0, 1] == 255))
+
+
+@pytest.mark.parametrize("tell", ["nothing", "change", "score", "motion"])
+def test_things_that_nothing_gives_away_are_not_judged(files, tell):
+    arrays = {name: torch.zeros_like(value) for name, value in SampleSet(files).take([0]).items()}
+    arrays["knows"][:] = True
+    arrays["truth"][..., 40:80, 40:100], arrays["labels"][..., 40:80, 40:100] = 255, 3
+    arrays["truth"][..., 100:140, 40:100], arrays["labels"][..., 100:140, 40:100] = 255, 4
+    part = (..., slice(44, 76), slice(44, 60))  # a fifth of thing 3, none of thing 4
+    if tell == "change":
+        arrays["frame"][(*part, slice(None))] = 30
+    elif tell == "score":
+        arrays["score"][part] = 200
+    elif tell == "motion":
+        arrays["cues"][..., 11:19, 11:15, 0] = 150
+    truth = batch_inputs(arrays, generator=None, device=CPU).truth[1][0, 0]
+    if tell == "nothing":
+        assert truth[40:80, 40:100].isnan().all()
+    else:
+        assert truth[40:80, 40:100].eq(1).all()
+    assert truth[100:140, 40:100].isnan().all()
+    assert truth[:40].eq(0).all()
+
+
+def test_a_fresh_network_says_what_the_score_says(files):
+    batch = batch_inputs(SampleSet(files).take([0, 1]), generator=None, device=CPU)
+    for name in ("small", "base"):
+        torch.manual_seed(0)
+        mask = build_network(name).eval()(batch.pixels[1], batch.cues[1]).mask
+        score = torch.nn.functional.pixel_shuffle(batch.pixels[1], 2)[:, 7:8]
+        assert ((mask > 0) == (score > 0.5)).float().mean() > 0.97
+
+
+def alike(one, other):
+    """Whether two truths are the same where both judge: what lacks cues judges less."""
+    judged = ~(one.isnan() | other.isnan())
+    return bool(judged.any()) and torch.equal(one[judged], other[judged])
 
 
 def test_mirrored_batches_are_mirrored_throughout(files):
@@ -99,12 +137,12 @@ def test_mirrored_batches_are_mirrored_throughout(files):
     arrays = samples.take([1] * 16)
     plain = batch_inputs(arrays, generator=None, device=CPU)
     chance = batch_inputs(arrays, generator=torch.Generator().manual_seed(1), device=CPU)
-    truth, flow, cue = plain.truth[1][0].nan_to_num(-1), plain.flow[0], plain.cues[1][0]
+    truth, flow, cue = plain.truth[1][0], plain.flow[0], plain.cues[1][0]
     seen = set()
     for k in range(16):
-        own = chance.truth[1][k].nan_to_num(-1)
-        flipped = torch.equal(own, truth.flip(-1))
-        assert flipped or torch.equal(own, truth)
+        own = chance.truth[1][k]
+        flipped = alike(own, truth.flip(-1))
+        assert flipped or alike(own, truth)
         seen.add(flipped)
         if chance.cues[1][k, 5].any():  # it still has its flow
             assert torch.equal(chance.cues[1][k, :2], cue[:2].flip(-1) if flipped else cue[:2])
@@ -317,12 +355,16 @@ def test_data_of_ones_own_is_mixed_in(config, tmp_path):
     own = '[[data.datasets]]\nreader = "folder"\nroot = "mine"\nmethod = "running_average"\nsamples = 10\n'
     config.write_text(CONFIG + own)
     assert train(config, "-o", tmp_path / "run").exit_code == 0
-    files = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
-    assert files == [f"data0_{k:04d}_{kind}.npz" for k in (0, 1) for kind in ("judge", "learn")]
-    arrays, _ = read_state(tmp_path / "run" / "samples" / files[1])
+    files = list((tmp_path / "run" / "samples").glob("data_*.npz"))
+    assert len(files) == len(list((tmp_path / "run" / "samples").iterdir())) == 4
+    arrays, _ = read_state(next(path for path in files if path.stem.endswith("_learn")))
     assert len(arrays["knows"]) == 9
     assert arrays["knows"].all()
     assert set(np.unique(arrays["truth"])) == {0, 170, 255}
+    config.write_text(CONFIG + own.replace("samples = 10", "samples = 8"))
+    result = train(config, "-o", tmp_path / "run", "--resume")  # other samples: the run cannot go on with them
+    assert result.exit_code == 2
+    assert len(list((tmp_path / "run" / "samples").glob("data_*.npz"))) == 8
     config.write_text(CONFIG + own.replace("mine", "yours"))
     result = train(config, "-o", tmp_path / "other")
     assert result.exit_code == 3
