@@ -11,6 +11,7 @@ import numpy.typing as npt
 from motionseg.cluster._pieces import pieces_of
 from motionseg.cluster.base import FlowClusterer
 from motionseg.core.checks import check_integer, check_number
+from motionseg.core.geometry import vector_lengths
 from motionseg.core.jit import kernel
 from motionseg.core.parallel import run_strips
 from motionseg.core.types import Flow, Frame
@@ -336,8 +337,8 @@ class Mixture:
         """Of all points that are known, the speed against `motion`, px, by the median of their neighbours."""
         m, x, y = motion.reshape(2, 6, 1, 1).astype(np.float32), self.grid.x, self.grid.y[:, None]
         there = m[:, 0] + x * (m[:, 1] + x * m[:, 3]) + y * (m[:, 2] + x * m[:, 4] + y * m[:, 5])
-        u, v = (self.grid.flow - there) * self.grid.known
-        return cv2.medianBlur(cv2.magnitude(u, v), 5)[self.grid.known > 0]
+        residual = ((self.grid.flow - there) * self.grid.known).transpose(1, 2, 0)
+        return cv2.medianBlur(vector_lengths(residual), 5)[self.grid.known > 0]
 
     def _numbers(self) -> tuple[Picture, Picture, Picture]:
         density = np.append(1 / (2 * np.pi * self.scales**2), self._outlier_density)

@@ -6,17 +6,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.core.types import Flow, Labels
+from motionseg.core.types import Labels
 
-__all__ = ["connected_parts", "magnitudes", "motion_threshold", "smooth_mask"]
+__all__ = ["connected_parts", "motion_threshold", "smooth_mask"]
 
 _REST = 0.05  # share of the believed pixels that move with the camera, if the camera's motion is known at all
 _BINS = 256
-
-
-def magnitudes(flow: Flow) -> npt.NDArray[np.float32]:
-    """Lengths of the vectors, float32 (H, W)."""
-    return np.asarray(cv2.magnitude(np.ascontiguousarray(flow[..., 0]), np.ascontiguousarray(flow[..., 1])))
 
 
 def motion_threshold(

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from motionseg.cluster._parts import connected_parts, magnitudes, motion_threshold
+from motionseg.cluster._parts import connected_parts, motion_threshold
 from motionseg.cluster.base import FlowClusterer
 from motionseg.core.checks import check_integer, check_number
+from motionseg.core.geometry import vector_lengths
 from motionseg.core.jit import kernel
 from motionseg.core.parallel import run_strips
 from motionseg.core.types import Flow, Frame, Labels
@@ -193,7 +194,7 @@ class SuperpixelClusterer(FlowClusterer):
         self, flow: Flow, residual: Flow, valid: npt.NDArray[np.bool_], frame: Frame | None
     ) -> npt.NDArray[np.int32]:
         nothing = np.zeros(valid.shape, np.int32)
-        limit = motion_threshold(magnitudes(residual), valid, self.floor)
+        limit = motion_threshold(vector_lengths(residual), valid, self.floor)
         if not np.isfinite(limit):
             return nothing
         pieces = Superpixels(residual, valid, frame, self.size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ive
@@ -11,6 +10,7 @@ from motionseg.cluster._parts import connected_parts, motion_threshold, smooth_m
 from motionseg.cluster.base import FlowClusterer
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_integer, check_number
+from motionseg.core.geometry import vector_lengths
 from motionseg.core.types import Flow, Frame
 
 __all__ = ["AngleHistogram"]
@@ -101,14 +101,14 @@ class AngleHistogram(FlowClusterer):
     def _segment(
         self, flow: Flow, residual: Flow, valid: npt.NDArray[np.bool_], frame: Frame | None
     ) -> npt.NDArray[np.int32]:
-        u, v = residual[..., 0], residual[..., 1]
-        speed = cv2.magnitude(np.ascontiguousarray(u), np.ascontiguousarray(v))
+        speed = vector_lengths(residual)
         moving = (speed > self.floor) & valid
         travel = self._travel(residual, moving, valid)
         if travel is not None:
             # Sine of the angle between flow and the line of travel; what fits no line at all is even over angles.
             ax, ay = _axes(travel[None], *_rays(valid.shape, 1))
             ax, ay = ax.reshape(valid.shape).astype(np.float32), ay.reshape(valid.shape).astype(np.float32)
+            u, v = residual[..., 0], residual[..., 1]
             speed[np.abs(u * ay - v * ax) <= speed * np.float32(_edge(_SHARP))] = 0
         moving = (speed > motion_threshold(speed, valid, self.floor)) & valid
         return connected_parts(smooth_mask(moving, self.smooth | 1) & valid, self.min_share)

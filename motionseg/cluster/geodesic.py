@@ -7,11 +7,12 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from motionseg.cluster._parts import connected_parts, magnitudes, motion_threshold, smooth_mask
+from motionseg.cluster._parts import connected_parts, motion_threshold, smooth_mask
 from motionseg.cluster._superpixels import Superpixels
 from motionseg.cluster.base import FlowClusterer
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_integer, check_number
+from motionseg.core.geometry import vector_lengths
 from motionseg.core.types import Flow, Frame
 
 __all__ = ["Geodesic"]
@@ -74,7 +75,7 @@ class Geodesic(FlowClusterer):
         self, flow: Flow, residual: Flow, valid: npt.NDArray[np.bool_], frame: Frame | None
     ) -> npt.NDArray[np.int32]:
         nothing = np.zeros(valid.shape, np.int32)
-        limit = motion_threshold(magnitudes(residual), valid, self.floor)
+        limit = motion_threshold(vector_lengths(residual), valid, self.floor)
         if not np.isfinite(limit):
             return nothing
         pieces = Superpixels(residual, valid, frame, self.size)

@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.cluster._parts import connected_parts, magnitudes, smooth_mask
+from motionseg.cluster._parts import connected_parts, smooth_mask
 from motionseg.cluster.base import FlowClusterer
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_flow, check_integer, check_number
 from motionseg.core.errors import FrameError
+from motionseg.core.geometry import vector_lengths
 from motionseg.core.jit import kernel
 from motionseg.core.parallel import run_strips
 from motionseg.core.types import Flow, Frame
@@ -276,7 +277,7 @@ class InsideOutside(FlowClusterer):
             residual = np.where(valid[..., None], residual, 0)
         numbers = {"reach": self.reach, "steepness": self.steepness, "turning": self.turning}
         inside = inside_votes(motion_boundaries(residual, **numbers)) >= self.least_votes
-        inside &= magnitudes(residual) > self.floor
+        inside &= vector_lengths(residual) > self.floor
         inside = smooth_mask(inside, self.smooth | 1)
         # The outline runs in the middle of the band, half of which is a part's own.
         inside = cv2.dilate(inside.view(np.uint8), np.ones((2 * self.reach + 1,) * 2, np.uint8)) > 0

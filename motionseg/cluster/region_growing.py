@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.cluster._parts import magnitudes, motion_threshold
+from motionseg.cluster._parts import motion_threshold
 from motionseg.cluster.base import FlowClusterer
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_number
+from motionseg.core.geometry import vector_lengths
 from motionseg.core.jit import kernel
 from motionseg.core.types import Flow, Frame
 
@@ -140,7 +141,7 @@ class RegionGrowing(FlowClusterer):
     def _segment(
         self, flow: Flow, residual: Flow, valid: npt.NDArray[np.bool_], frame: Frame | None
     ) -> npt.NDArray[np.int32]:
-        limit = motion_threshold(magnitudes(residual), valid, self.floor)
+        limit = motion_threshold(vector_lengths(residual), valid, self.floor)
         if not np.isfinite(limit):
             return np.zeros(valid.shape, np.int32)
         step = 2 if min(valid.shape) >= _LARGE else 1

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.cluster._parts import connected_parts, magnitudes, motion_threshold, smooth_mask
+from motionseg.cluster._parts import connected_parts, motion_threshold, smooth_mask
 from motionseg.cluster.base import FlowClusterer
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_integer, check_number
+from motionseg.core.geometry import vector_lengths
 from motionseg.core.types import Flow, Frame
 
 __all__ = ["ResidualThreshold"]
@@ -68,6 +69,6 @@ class ResidualThreshold(FlowClusterer):
     def _segment(
         self, flow: Flow, residual: Flow, valid: npt.NDArray[np.bool_], frame: Frame | None
     ) -> npt.NDArray[np.int32]:
-        speed = magnitudes(residual)
+        speed = vector_lengths(residual)
         moving = (speed > motion_threshold(speed, valid, self.floor, self.noise)) & valid
         return connected_parts(smooth_mask(moving, self.smooth | 1), self.min_share)

@@ -11,11 +11,12 @@ from scipy.spatial import cKDTree
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from motionseg.cluster._parts import connected_parts, magnitudes, motion_threshold
+from motionseg.cluster._parts import connected_parts, motion_threshold
 from motionseg.cluster.base import FlowClusterer
 from motionseg.cluster.inside_outside import motion_boundaries
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_integer, check_number
+from motionseg.core.geometry import vector_lengths
 from motionseg.core.jit import kernel
 from motionseg.core.parallel import run_strips
 from motionseg.core.types import Flow, Frame
@@ -157,7 +158,7 @@ class SpectralTrajectories(FlowClusterer):
             self._begin(shape)
         if not valid.all():
             residual = np.where(valid[..., None], residual, 0)
-        limit = motion_threshold(magnitudes(residual), valid, self.floor)
+        limit = motion_threshold(vector_lengths(residual), valid, self.floor)
         scale = limit if np.isfinite(limit) else self.floor
         outline = motion_boundaries(residual, steepness=min(100.0, 2 * np.log(2) / scale)) > 0.5
         self._follow(residual, valid & ~outline)

@@ -7,7 +7,15 @@ import numpy.typing as npt
 
 from motionseg.core.types import Boxes, Flow, Labels
 
-__all__ = ["box_areas", "box_intersections", "box_iou", "label_overlaps", "mask_iou", "transform_flow"]
+__all__ = [
+    "box_areas",
+    "box_intersections",
+    "box_iou",
+    "label_overlaps",
+    "mask_iou",
+    "transform_flow",
+    "vector_lengths",
+]
 
 _ROWS = 32  # that are worked on at once: they fit the processor's cache
 
@@ -83,3 +91,18 @@ def transform_flow(transform: npt.NDArray[np.float64], shape: tuple[int, ...]) -
         flow[rows, :, 0] = u * scale - x
         flow[rows, :, 1] = v * scale - y[rows]
     return flow
+
+
+def vector_lengths(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Lengths, float32 (...), of vectors (..., 2) such as those of a flow.
+
+    Examples
+    --------
+    >>> vector_lengths(np.array([[3, 4], [0, 0]], np.float32))
+    array([5., 0.], dtype=float32)
+    """
+    # Not cv2.magnitude: its last bit depends on where in memory the vectors lie.
+    u, v = vectors[..., 0], vectors[..., 1]
+    squares = u * u
+    squares += v * v
+    return np.asarray(np.sqrt(squares, out=squares))

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from motionseg.core.geometry import vector_lengths
 from motionseg.core.types import Flow
 
 __all__ = ["carried_along", "motion_cues"]
@@ -40,11 +41,11 @@ def motion_cues(flow_back: Flow, camera: npt.NDArray[np.floating] | None, shape:
     """
     residual = flow_back if camera is None else flow_back - _camera_flow(camera, shape, flow_back.shape)
     unit = min(flow_back.shape[:2]) / _ROWS
-    length = cv2.magnitude(residual[..., 0], residual[..., 1])
+    length = vector_lengths(residual)
     side = max(3, round(_WINDOW * unit) | 1)
     mean = cv2.blur(residual, (side, side))
     lengths = cv2.blur(length, (side, side))
-    agreement = cv2.magnitude(mean[..., 0], mean[..., 1]) / (lengths + np.float32(_NOISE * unit))
+    agreement = vector_lengths(np.asarray(mean)) / (lengths + np.float32(_NOISE * unit))
     return np.asarray(cv2.merge([length / (length + np.float32(_HALF * unit)), agreement]))
 
 

@@ -7,6 +7,7 @@ import csv
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,12 @@ class Trainer:
         sums: dict[str, float] = {}
         n, began = 0, time.perf_counter()
         board = SummaryWriter(str(self.folder), write_to_disk=True)
+        ahead = ThreadPoolExecutor(1)  # gathers the next samples while these are learned
         try:
+            waiting = ahead.submit(self._samples_of, self.step)
             while self.step < self.settings["steps"] and self.since_best < self.patience:
-                for name, value in self._one_step().items():
+                arrays, waiting = waiting.result(), ahead.submit(self._samples_of, self.step + 1)
+                for name, value in self._one_step(arrays).items():
                     sums[name] = sums.get(name, 0.0) + value
                 self.step, n = self.step + 1, n + 1
                 loss = sums["loss"] / n
@@ -131,22 +135,23 @@ class Trainer:
                     sums, n = {}, 0
                 on_step(self.step, loss)
         finally:
+            ahead.shutdown(cancel_futures=True)
             board.close()
             self.seconds += time.perf_counter() - began
             self._save()
         return self.best
 
-    def _one_step(self) -> dict[str, float]:
+    def _samples_of(self, step: int) -> dict[str, Tensor]:
+        size, n = self.settings["batch"], len(self.train)
+        epoch, place = divmod(step, max(1, n // size))
+        order = torch.randperm(n, generator=torch.Generator().manual_seed(self.settings["seed"] * 100_003 + epoch))
+        arrays = self.train.take(order[place * size : (place + 1) * size].tolist())
+        return {name: value.pin_memory() for name, value in arrays.items()} if self.device.type == "cuda" else arrays
+
+    def _one_step(self, arrays: dict[str, Tensor]) -> dict[str, float]:
         settings = self.settings
-        size, n = settings["batch"], len(self.train)
-        each = max(1, n // size)
-        epoch, place = divmod(self.step, each)
-        order = torch.randperm(n, generator=torch.Generator().manual_seed(settings["seed"] * 100_003 + epoch))
         generator = torch.Generator().manual_seed(settings["seed"] * 1_000_003 + self.step)
-        which = order[place * size : (place + 1) * size].tolist()
-        batch = batch_inputs(
-            self.train.take(which), generator=generator, device=self.device, n_classes=settings["n_classes"]
-        )
+        batch = batch_inputs(arrays, generator=generator, device=self.device, n_classes=settings["n_classes"])
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.network.train()
@@ -161,7 +166,7 @@ class Trainer:
                 mean.lerp_(value, 1 - memory)
             for mean, value in zip(self.mean.buffers(), self.network.buffers(), strict=True):
                 mean.copy_(value)
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return dict(zip(losses, torch.stack(list(losses.values())).detach().tolist(), strict=True))
 
     def _learning_rate(self) -> float:
         done = self.step / self.settings["steps"]

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from motionseg.core.geometry import box_areas, box_intersections, box_iou, label_overlaps, mask_iou
+from motionseg.core.geometry import box_areas, box_intersections, box_iou, label_overlaps, mask_iou, vector_lengths
 
 boxes = hnp.arrays(np.int64, st.tuples(st.integers(0, 5), st.just(4)), elements=st.integers(0, 12)).map(
     lambda b: np.concatenate([b[:, :2], b[:, :2] + b[:, 2:]], axis=1).astype(np.float32)
@@ -49,3 +49,15 @@ def test_label_overlaps_count_pixels(a, b):
     for i in range(table.shape[0]):
         for j in range(table.shape[1]):
             assert table[i, j] == ((a == i) & (b == j)).sum()
+
+
+def test_lengths_of_vectors_do_not_depend_on_where_they_lie():
+    vectors = np.random.default_rng(0).normal(0, 2, (61, 77, 2)).astype(np.float32)
+    expected = vector_lengths(vectors)
+    np.testing.assert_allclose(expected, np.hypot(vectors[..., 0], vectors[..., 1]), rtol=1e-6)
+    room = np.empty(vectors.size + 16, np.float32)
+    for place in range(16):
+        moved = room[place : place + vectors.size].reshape(vectors.shape)
+        moved[...] = vectors
+        np.testing.assert_array_equal(vector_lengths(moved), expected)
+    np.testing.assert_array_equal(vector_lengths(vectors.transpose(1, 0, 2)), expected.T)
