@@ -21,7 +21,7 @@ from motionseg.datasets._light import Light
 from motionseg.datasets._material import Material
 from motionseg.datasets._render import moved, turned
 from motionseg.datasets._shade import Part, Shade, warped
-from motionseg.datasets._sprites import Image, blob, foliage
+from motionseg.datasets._sprites import Image, blob, capsule, foliage
 
 __all__ = ["CAMERAS", "Collage", "CollageFrame"]
 
@@ -73,7 +73,8 @@ class Collage(abc.Sequence[CollageFrame]):
     n_frames : int, at least 1
         Some 25 of them are a second.
     camera : {"fixed", "shaking", "moving"}
-        What it does. In "moving" there is parallax, and some of the things are followed.
+        What it does. In "moving" there is parallax (uneven ground, poles and things it passes), and some of the
+        things are followed.
     calm : bool
         A scene as most are: the light stays, there is little noise, nothing waves or ripples, and things are neither
         tiny nor in disguise.
@@ -124,7 +125,7 @@ class Collage(abc.Sequence[CollageFrame]):
         if not isinstance(material, Material):
             raise ParameterError(f"material is a Material, not {material!r}")
         self._material, self._unit = material, min(self.width, self.height)
-        soil, actors, scenery, light, shade = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(5))
+        soil, actors, scenery, light, shade, relief = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(6))
         self._world = camera_path(soil, self.camera, self.n_frames, (self.width, self.height))
         self._plate = material.photo(soil, self.height, self.width)
         if soil.random() < 0.25:  # a wall, a floor, a misty morning
@@ -133,7 +134,8 @@ class Collage(abc.Sequence[CollageFrame]):
             )
             self._plate = np.asarray(cv2.addWeighted(blurred, 1 - soil.uniform(0, 0.3), self._plate, 0.15, 0))
         self._calm = bool(calm)
-        self._parts = self._scenery(scenery) + self._actors(actors) + self._foreground(scenery)
+        self._relief = self._uneven(relief)
+        self._parts = self._scenery(scenery) + self._actors(actors) + self._foreground(scenery) + self._near(relief)
         self._ripple = self._water(scenery)
         self._light = Light(light, self.n_frames, (self.width, self.height), calm=self._calm, seed=self.seed)
         self._shade = Shade(shade, (self.width, self.height))
@@ -159,6 +161,38 @@ class Collage(abc.Sequence[CollageFrame]):
         if rng.random() < 0.25 and not self._calm:
             for _ in range(rng.integers(1, 4)):
                 parts.append(self._bush(rng))
+        return parts
+
+    def _uneven(self, rng: np.random.Generator) -> Values | None:
+        """How much farther each place of the plate goes than a camera that moves has it go, as a share of that."""
+        if self.camera != "moving" or rng.random() > 0.7:
+            return None
+        y = np.linspace(0, 1, self.height, dtype=np.float32)[:, None]
+        hills = cv2.resize(
+            rng.standard_normal((rng.integers(3, 9), rng.integers(3, 9))).astype(np.float32),
+            (self.width, self.height),
+            interpolation=cv2.INTER_CUBIC,
+        )
+        cliffs = cv2.GaussianBlur((hills > rng.normal()).astype(np.float32), (0, 0), rng.uniform(0.6, 4))
+        ground, hill, cliff = rng.uniform(0, 1, 3) * (rng.random(3) < [0.6, 0.5, 0.4])
+        relief = ground * np.maximum(y - rng.uniform(0, 0.7), 0) + 0.3 * hill * hills + cliff * cliffs
+        return np.asarray(np.exp(rng.uniform(np.log(0.05), np.log(0.6))) * relief, np.float32)
+
+    def _near(self, rng: np.random.Generator) -> list[Part]:
+        """Before a camera that moves, poles and things that it passes: still, and in front of all."""
+        parts: list[Part] = []
+        if self.camera != "moving" or rng.random() < 0.3:
+            return parts
+        for _ in range(rng.integers(1, 5)):
+            if rng.random() < 0.5:
+                tall, thick = self._unit * rng.uniform([0.3, 0.02], [1.5, 0.15])
+                image = self._filled(rng, capsule(tall, thick, thick, (255.0, 255.0, 255.0)))
+            else:
+                image = self._material.cutout(rng, self._unit * rng.uniform(0.1, 0.9))
+            poses = self._nearer(1 + np.exp(rng.uniform(np.log(0.1), np.log(1.2))))
+            x, y = rng.uniform(0, 1, 2) * [self.width, self.height]  # when it is passed
+            seen = poses[rng.integers(self.n_frames), :2, 2]
+            parts.append(Part(image, poses @ moved(x - image.shape[1] / 2 - seen[0], y - image.shape[0] / 2 - seen[1])))
         return parts
 
     def _nearer(self, depth: float) -> Matrices:
@@ -268,15 +302,15 @@ class Collage(abc.Sequence[CollageFrame]):
         return np.dstack([np.clip(colors, 0, image[..., 3:]), image[..., 3]]).round().astype(np.uint8)
 
     def _water(self, rng: np.random.Generator) -> Any:
-        """Maps of a ripple over a part of the plate: weight, two waves; None mostly."""
+        """A ripple over a part of the plate: its height by rows, three waves; None mostly."""
         if rng.random() > 0.12 or self._calm:
             return None
-        y, x = np.mgrid[: self.height, : self.width].astype(np.float32)
+        y = np.arange(self.height, dtype=np.float32)[:, None]
         weight = np.clip((y / self.height - rng.uniform(0, 0.8)) * rng.choice([-6, 6]), 0, 1)
         waves = [
             (rng.uniform(0.03, 0.3), rng.uniform(-0.2, 0.2), rng.uniform(0.1, 0.6), rng.uniform(0, 6)) for _ in range(3)
         ]
-        return weight * rng.uniform(0.004, 0.015) * self._unit, waves, x, y
+        return weight * rng.uniform(0.004, 0.015) * self._unit, waves
 
     # --- pictures of it ----------------------------------------------------------------------
 
@@ -320,16 +354,24 @@ class Collage(abc.Sequence[CollageFrame]):
     def _plate_at(self, i: int) -> Values:
         """The photograph behind all, as the camera has it in frame `i`, float32 BGR."""
         world = self._world[i, :2]
-        if self._ripple is None:
+        if self._ripple is None and self._relief is None:
             if np.array_equal(world, np.eye(3)[:2]):
                 return self._plate.astype(np.float32)
             size = (self.width, self.height)
             warped = cv2.warpAffine(self._plate, world, size, borderMode=cv2.BORDER_REFLECT_101)
             return warped.astype(np.float32)
-        weight, waves, x, y = self._ripple
-        dx = (weight * sum(np.sin(kx * y + ky * x + w * i + p) for kx, ky, w, p in waves)).astype(np.float32)
+        y, x = np.mgrid[: self.height, : self.width].astype(np.float32)
         a = np.linalg.inv(self._world[i])[:2].astype(np.float32)
-        source_x, source_y = a[0, 0] * x + a[0, 1] * y + a[0, 2] + dx, a[1, 0] * x + a[1, 1] * y + a[1, 2] + dx / 2
+        source_x, source_y = a[0, 0] * x + a[0, 1] * y + a[0, 2], a[1, 0] * x + a[1, 1] * y + a[1, 2]
+        if self._relief is not None:
+            middle = np.array([self.width / 2, self.height / 2, 1])
+            shift = (self._world[i] @ middle - middle)[:2].astype(np.float32)
+            high = cv2.remap(self._relief, source_x, source_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+            source_x, source_y = source_x - high * shift[0], source_y - high * shift[1]
+        if self._ripple is not None:
+            weight, waves = self._ripple
+            dx = (weight * sum(np.sin(kx * y + ky * x + w * i + p) for kx, ky, w, p in waves)).astype(np.float32)
+            source_x, source_y = source_x + dx, source_y + dx / 2
         bent = cv2.remap(self._plate, source_x, source_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         return bent.astype(np.float32)
 

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from motionseg.background.base import BackgroundModel
-from motionseg.core.errors import UnsupportedError
 from motionseg.core.types import Frame
 from motionseg.flow.base import FlowEstimator
 from motionseg.pipeline._frame_pairs import resized
-from motionseg.pipeline.refined import FLOW_SIDE
+from motionseg.pipeline.refined import FLOW_SIDE, shown_background
 from motionseg.refine._cues import motion_cues
 
 __all__ = ["CUE_SCALE", "SAMPLE_SIZE", "Arrays", "joined", "lone_sampled", "sampled"]
@@ -100,10 +99,7 @@ def _seen(
     model: BackgroundModel, mask: Any, frames: Sequence[Frame], shots: Any, t: int, estimator: FlowEstimator
 ) -> dict[str, Any]:
     """All that is known of frame `t`, at its full size."""
-    try:
-        background = model.background()
-    except UnsupportedError:
-        background = None
+    background = shown_background(model)
     flow = estimator.estimate(resized(frames[t], FLOW_SIDE), resized(frames[max(t - 1, 0)], FLOW_SIDE))
     return {
         "frame": frames[t],

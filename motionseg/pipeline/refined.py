@@ -20,7 +20,7 @@ from motionseg.pipeline._described import load_described, save_described
 from motionseg.pipeline._frame_pairs import resized
 from motionseg.refine.refiner import Refiner
 
-__all__ = ["FLOW_SIDE", "Refined"]
+__all__ = ["FLOW_SIDE", "Refined", "shown_background"]
 
 R = TypeVar("R", bound="Refined")
 
@@ -118,7 +118,7 @@ class Refined(BackgroundModel):
         flow = self._flow(small) if self._frames_seen else None
         kept = self._network.state()
         refined = self._network.refine(
-            frame, _background(model), own, mask=raw, flow_back=flow, camera=getattr(model, "motion", None)
+            frame, shown_background(model), own, mask=raw, flow_back=flow, camera=getattr(model, "motion", None)
         )
         shadow = self._network.shadow()
         score[...] = refined
@@ -246,7 +246,10 @@ class Refined(BackgroundModel):
         return load_described(cls, path)
 
 
-def _background(model: BackgroundModel) -> Frame | None:
+def shown_background(model: BackgroundModel) -> Frame | None:
+    """The background that a model has used for the last frame; None if it needs none, or cannot show it."""
+    if getattr(model, "way", None) == "flow":
+        return None  # it learns one, but the frame may lie elsewhere
     try:
         return model.background()
     except UnsupportedError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -48,6 +50,15 @@ class Answer(NamedTuple):
         """Log-odds (N, 1, H, W) of anything but background: with several classes, of any but the first."""
         mask = self.mask.float()
         return mask if mask.shape[1] == 1 else mask[:, 1:].logsumexp(dim=1, keepdim=True) - mask[:, :1]
+
+    def leaning(self, foreground: npt.NDArray[np.bool_], log_odds: float) -> Answer:
+        """The same, with `foreground` (h, w) as another has it, from the upper left corner of the first picture on,
+        counted in: as many log-odds more where it is True, and less where not."""
+        rows, columns = foreground.shape
+        mask = self.mask.float().clone()
+        word = torch.from_numpy(foreground).to(mask.device, mask.dtype).mul_(2 * log_odds).sub_(log_odds)
+        mask[0, 0, :rows, :columns] += word
+        return self._replace(mask=mask)
 
 
 def _conv(inside: int, outside: int, side: int = 3, *, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -211,7 +222,7 @@ class FCN(nn.Module):
 
 NETWORKS: dict[str, Any] = {
     "small": lambda n_classes: DetailNet((16, 32, 48, 80, 112), (2, 2, 3, 2), n_classes),
-    "base": lambda n_classes: DetailNet((24, 64, 112, 192, 256), (2, 3, 5, 3), n_classes),
+    "base": lambda n_classes: DetailNet((24, 56, 96, 168, 224), (2, 3, 4, 3), n_classes),
     "unet": lambda n_classes: UNet(16, n_classes),
     "fcn": lambda n_classes: FCN(24, n_classes),
 }

@@ -30,7 +30,7 @@ def weights_path(weights: str | os.PathLike[str]) -> Path:
 def write_weights(
     path: str | os.PathLike[str], network: torch.nn.Module, name: str, facts: dict[str, Any] | None = None
 ) -> None:
-    """Write a network's weights as safetensors, atomically.
+    """Write a network's weights as safetensors, atomically; those of convolutions in 16 bits.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def write_weights(
         The file cannot be written.
     """
     tensors = {
-        key: value.detach().cpu().contiguous()
+        key: value.detach().to("cpu", torch.float16 if value.ndim > 1 else torch.float32).contiguous()
         for key, value in network.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }

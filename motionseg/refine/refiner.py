@@ -14,7 +14,7 @@ import numpy.typing as npt
 from motionseg.core.checks import check_choice, check_flow, check_frame, check_integer, check_mask, check_transform
 from motionseg.core.errors import FrameError, MissingExtraError, StateError
 from motionseg.core.params import Parametrized
-from motionseg.core.types import Flow, Frame, Labels, Mask, Score
+from motionseg.core.types import FOREGROUND, Flow, Frame, Labels, Mask, Score
 from motionseg.refine._cues import carried_along, motion_cues
 
 if TYPE_CHECKING:
@@ -25,6 +25,12 @@ __all__ = ["Refiner", "View", "refine_together"]
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 _LAST_SIDE = 240  # pixels of the shorter side at which the last answer is kept
 _CUE_SCALE, _STRIDE = 4, 32
+
+# How far a model is trusted that the network mostly agrees with: where both differ, its mask counts as log-odds.
+_MEMORY = 0.99  # of how far they agreed, a frame
+_DOUBT = 0.1  # of a frame's pixels: so much disagreement is supposed before anything was seen
+_AGREES = 0.5, 0.9  # intersection over union of both: of a model that is not trusted, and of one that is fully
+_TRUST = 2.0  # log-odds then
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +127,7 @@ class Refiner(Parametrized):
         """Forget the last frame."""
         self._shape: tuple[int, ...] | None = None
         self._last: npt.NDArray[np.float32] | None = None
+        self._agreed = np.zeros(2)  # pixels that both called foreground, and that one of them did, of late
         self._answer: Any = None
 
     def refine(
@@ -218,7 +225,7 @@ class Refiner(Parametrized):
         """What is remembered of the last frame, as copies."""
         if self._shape is None or self._last is None:
             return {}
-        return {"shape": np.array(self._shape, np.int64), "last": self._last.copy()}
+        return {"shape": np.array(self._shape, np.int64), "last": self._last.copy(), "agreed": self._agreed.copy()}
 
     def load_state(self, state: dict[str, npt.NDArray[Any]]) -> None:
         """Continue from what :meth:`state` gave.
@@ -233,11 +240,14 @@ class Refiner(Parametrized):
             return
         try:
             shape, last = tuple(int(n) for n in state["shape"]), np.asarray(state["last"])
+            agreed = np.array(state["agreed"], np.float64)
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"not a state of a Refiner: {error!r}") from error
         if last.dtype != np.float32 or last.shape != _small(shape):
             raise StateError(f"not a state of a Refiner: last is {last.dtype} {last.shape}")
-        self._shape, self._last, self._answer = shape, last.copy(), None
+        if agreed.shape != (2,) or not (0 <= agreed[0] <= agreed[1] < np.inf):
+            raise StateError(f"not a state of a Refiner: agreed is {agreed}")
+        self._shape, self._last, self._agreed, self._answer = shape, last.copy(), agreed, None
 
     # --- parts of a run ------------------------------------------------------------------------
 
@@ -290,11 +300,26 @@ class Refiner(Parametrized):
         return planes
 
     def _remember(self, view: View, shape: tuple[int, ...], answer: Any) -> Score:
-        self._shape, self._answer = shape, answer
+        self._shape = shape
+        self._answer = answer = answer if view.mask is None else self._trusting(view.mask, answer)
         score = self._picture(answer.foreground())
         size = _small(shape)
         self._last = np.asarray(cv2.resize(score, size[::-1], interpolation=cv2.INTER_AREA))
         return score
+
+    def _trusting(self, mask: Mask, answer: Any) -> Any:
+        """The answer, with the model's mask counted in as far as both have agreed until now."""
+        if answer.mask.shape[1] > 1:
+            return answer
+        rows, columns = mask.shape
+        own, found = mask == FOREGROUND, (answer.mask[0, 0, :rows, :columns] > 0).cpu().numpy()
+        if not self._agreed.any():
+            self._agreed[1] = _DOUBT * mask.size
+        both = int(np.count_nonzero(own & found))
+        self._agreed = _MEMORY * self._agreed + [both, np.count_nonzero(own) + np.count_nonzero(found) - both]
+        low, high = _AGREES
+        trust = _TRUST * min(max((self._agreed[0] / self._agreed[1] - low) / (high - low), 0.0), 1.0)
+        return answer.leaning(own, trust) if trust else answer
 
 
 def refine_together(refiners: Sequence[Refiner], views: Sequence[View]) -> list[Score]:

@@ -6,7 +6,7 @@ import torch
 
 from motionseg.core.errors import FrameError, ParameterError, StateError
 from motionseg.refine import Refiner, View, refine_together
-from motionseg.refine._network import NETWORKS, build_network, fold_norms
+from motionseg.refine._network import NETWORKS, Answer, build_network, fold_norms
 from motionseg.refine._packing import pack_pixels
 from motionseg.refine._weights import read_weights, write_weights
 
@@ -141,6 +141,32 @@ def test_state_continues(weights, scene):
     np.testing.assert_array_equal(first.refine(frame, background), second.refine(frame, background))
     with pytest.raises(StateError):
         second.load_state({"shape": np.array([90, 130, 3]), "last": np.zeros((3, 3))})
+
+
+def test_a_model_that_the_network_agrees_with_is_trusted(weights):
+    refiner = Refiner(weights=weights)
+    mask = np.zeros((90, 130), np.uint8)
+    mask[30:60, 40:80] = 255
+    logits = torch.full((1, 1, 96, 160), -5.0)
+    logits[..., 30:60, 40:80] = 5
+    nothing = torch.zeros(1, 1, 96, 160)
+
+    def trusting(mask, logits):
+        return refiner._trusting(mask, Answer(logits, nothing, nothing)).mask[0, 0, :90, :130]
+
+    assert trusting(mask, logits)[45, 60] < 6  # one frame is no proof
+    for _ in range(60):
+        trusting(mask, logits)
+    unsure = logits.clone()
+    unsure[..., 5, 5], unsure[..., 10, 10], unsure[..., 45, 60], unsure[..., 45, 70] = 1.5, 4.0, -1.5, -4.0
+    told = trusting(mask, unsure) > 0
+    assert (bool(told[5, 5]), bool(told[10, 10]), bool(told[45, 60]), bool(told[45, 70])) == (False, True, True, False)
+    assert refiner._agreed[0] / refiner._agreed[1] > 0.95
+    for _ in range(300):  # it calls foreground what the network does not
+        trusting(255 - mask, logits)
+    torch.testing.assert_close(trusting(mask, unsure), unsure[0, 0, :90, :130])
+    refiner.reset()
+    assert not refiner._agreed.any()
 
 
 def test_embeddings_are_unit_vectors(weights, scene):
