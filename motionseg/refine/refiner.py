@@ -67,7 +67,8 @@ class Refiner(Parametrized):
     Parameters
     ----------
     weights : str or path
-        ``"small"``, which comes with the package, or a file that `motionseg train` wrote.
+        ``"small"`` or ``"base"`` (slower and better), which come with the package, or a file that `motionseg train`
+        wrote.
     device : str
         ``"auto"`` (CUDA where there is one, else the CPU), or as torch names it: ``"cpu"``, ``"cuda:1"``.
     dtype : {"auto", "float32", "bfloat16", "float16"}
@@ -93,6 +94,10 @@ class Refiner(Parametrized):
     The network sees frame, background and their difference, score, mask, residual motion and its own last answer,
     carried along by the flow; every one of these but the frame may be missing. It never learned a frame of any
     benchmark: see docs/model_card.md. Weights are shared by all refiners of a process.
+
+    Where the network's mask and the given one have agreed so far (an intersection over union above 0.5 over the last
+    hundred frames or so), the given mask is counted in, by up to 2 log-odds: a good model keeps what the network is not
+    sure of.
 
     Memory: a third of a megabyte for the last answer; while it runs, about 100 bytes a pixel on a CPU (small network).
 

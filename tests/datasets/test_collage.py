@@ -475,3 +475,25 @@ def test_real_photographs(data_root):
         assert shot.frame.std() > 3
         assert same(shot, Collage(material, width=160, height=120, n_frames=20, camera=camera, seed=seed)[9])
         assert set(np.unique(shot.truth)) <= {0, 50, 170, 255}
+
+
+def test_before_a_camera_that_moves_ground_is_uneven_and_near_things_pass_by():
+    clips = [collage(seed, camera="moving") for seed in range(16)]
+    uneven = [clip for clip in clips if clip._relief is not None]
+    assert 4 < len(uneven) < 16
+    rng = np.random.default_rng(0)
+    assert 4 < sum(bool(clip._near(rng)) for clip in clips) < 16
+    bent = 0
+    for clip in uneven:
+        clip._ripple = None
+        uneven_plate, relief, clip._relief = clip._plate_at(clip.n_frames - 1), clip._relief, None
+        bent += np.abs(uneven_plate - clip._plate_at(clip.n_frames - 1)).mean() > 1
+        assert np.isfinite(relief).all()
+        for part in clip._near(rng):  # still: the camera alone moves them, farther than the plate
+            assert part.object_id == 0
+            far, near = (np.abs(np.diff(poses[:, :2, 2], axis=0)).sum() for poses in (clip._world, part.poses))
+            assert near > 0.8 * far
+    assert bent > len(uneven) / 2
+    for camera in ("fixed", "shaking"):
+        assert collage(3, camera=camera)._relief is None
+        assert collage(3, camera=camera)._near(rng) == []
