@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
-_SECRET = {"--data": "DIR", "--out": "DIR", "--peer-python": "PYTHON"}  # differ from machine to machine
+# Options whose words differ from machine to machine.
+_SECRET = {"--data": "DIR", "--sequences": "DIR", "--out": "DIR", "--peer-python": "PYTHON"}
 
 
 def timed(work: Callable[[], Any]) -> float:

@@ -105,7 +105,7 @@ def accuracy(args: argparse.Namespace) -> Iterable[Row]:
 
 
 def judged(sequence: VideoSequence, run: Run, task: str) -> dict[str, float]:
-    """The benchmark's region measure, contour F (8 pixels at 480 rows, frames with something in them), frames/s."""
+    """The benchmark's region measure, and contour F (8 pixels at 480 rows, frames with something in them)."""
     contours = []
 
     def look(index: int, result: Any) -> None:
@@ -120,7 +120,7 @@ def judged(sequence: VideoSequence, run: Run, task: str) -> dict[str, float]:
 
     measures = evaluate(sequence, run, task=task, keep_worst=0, on_result=look).metrics
     region = measures["F" if task == "change" else "J"]
-    return {"region": region, "contour": float(np.mean(contours)), "fps": run.fps}
+    return {"region": region, "contour": float(np.mean(contours))}
 
 
 def agreement(args: argparse.Namespace) -> Iterable[Row]:
