@@ -274,6 +274,11 @@ class Auto(BackgroundModel):
         """The camera's motion to the last frame, float64 (3, 3), pixels; None before two frames of a shot."""
         return None if self._shape is None else self._watch.step
 
+    @property
+    def is_new_shot(self) -> bool:
+        """Whether the last frame that was learned began another shot."""
+        return self._shape is not None and self._frames_seen > 1 and self._watch.n_frames == 1
+
     def background(self) -> Frame:
         self._require_started()
         if self._background is None:

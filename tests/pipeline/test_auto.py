@@ -217,9 +217,11 @@ def test_another_shot_is_a_new_start():
     model, fresh = Auto(), Auto()
     for frame in film(turned(6, 8, 0))[0]:
         model.apply(frame)
+        assert not model.is_new_shot
     assert model.way == "flow"
     for i, frame in enumerate(film(resting(12), first=4, world=OTHER)[0]):
         np.testing.assert_array_equal(model.apply(frame), fresh.apply(frame))
+        assert model.is_new_shot == (i == 0)
         assert (model.behaviour, model.way) == ("still", "background")
         assert (model.motion is None) == (i == 0)
 
