@@ -67,8 +67,7 @@ class Refiner(Parametrized):
     Parameters
     ----------
     weights : str or path
-        ``"small"`` or ``"base"`` (slower and better), which come with the package, or a file that `motionseg train`
-        wrote.
+        ``"small"``, which comes with the package, or a file that `motionseg train` wrote.
     device : str
         ``"auto"`` (CUDA where there is one, else the CPU), or as torch names it: ``"cpu"``, ``"cuda:1"``.
     dtype : {"auto", "float32", "bfloat16", "float16"}

@@ -405,8 +405,8 @@ class LosesParameter(KalmanIoU):
 class ByRow(KalmanIoU):
     """Takes the regions' order for their identity."""
 
-    def _assign(self, boxes):
-        n = min(len(self._means), len(boxes))
+    def _assign(self, regions):
+        n = min(len(self._tracks), len(regions))
         return np.arange(n), np.arange(n)
 
 
@@ -419,7 +419,7 @@ class ChangesRegions(KalmanIoU):
 
 class LendsState(KalmanIoU):
     def state(self):
-        return {**super().state(), "means": self._means}
+        return {**super().state(), "means": self._rows["means"]}
 
 
 class ForgetsIds(KalmanIoU):

@@ -1,0 +1,162 @@
+"""What linkers of boxes share: tracks that are born, believed, predicted and given up. They differ in who is whom."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from motionseg.core.checks import check_integer, check_number
+from motionseg.core.errors import ParameterError, StateError
+from motionseg.core.types import Boxes, Regions, Tracks, TrackState
+from motionseg.track._assignment import Pairs
+from motionseg.track._kalman import Filters, begun, boxes_of, corrected, predicted
+from motionseg.track.base import Linker
+
+__all__ = ["BoxLinker"]
+
+Rows = dict[str, npt.NDArray[Any]]
+_TENTATIVE = 0.25  # of max_gap: so long a track that is not believed yet lives unseen
+
+
+class BoxLinker(Linker):
+    """Keeps a constant-velocity filter for each track; a subclass says in `_assign` which region each of them is.
+
+    What is known of tracks are arrays with a row each, by name: a subclass adds its own in `_born`.
+    """
+
+    def _set_life(self, min_hits: int, max_gap: float, acceleration: float, localization: float) -> None:
+        """The parameters of all these linkers. Raises ParameterError."""
+        self.min_hits = check_integer("min_hits", min_hits, 1)
+        self.max_gap = check_number("max_gap", max_gap, 0, above=True)
+        self.acceleration = check_number("acceleration", acceleration, 0, above=True)
+        self.localization = check_number("localization", localization, 0, above=True)
+
+    # --- what a subclass decides ---------------------------------------------------------------
+
+    @abstractmethod
+    def _assign(self, regions: Regions) -> Pairs:
+        """Rows of tracks and numbers of regions that belong together; filters are predicted to the frame's time."""
+
+    def _worth_a_track(self, regions: Regions) -> npt.NDArray[np.bool_]:
+        """Of each region: whether it begins a track if it belongs to none."""
+        return np.ones(len(regions), bool)
+
+    def _born(self, boxes: Boxes, time: float) -> Rows:
+        """Rows of tracks that begin."""
+        filters, n = begun(boxes, self.localization), len(boxes)
+        return {
+            "means": filters.means,
+            "covariances": filters.covariances,
+            "last_seen": np.full(n, time),
+            "hits": np.ones(n, np.int64),
+        }
+
+    def _seen(self, rows: npt.NDArray[np.intp], boxes: Boxes, time: float) -> None:
+        """The tracks `rows` were seen as `boxes`."""
+        self._set_filters(rows, corrected(self._filters(rows), boxes, self.localization))
+        self._rows["last_seen"][rows] = time
+        self._rows["hits"][rows] += 1
+
+    # --- what a subclass may look at -----------------------------------------------------------
+
+    def _filters(self, rows: npt.NDArray[np.intp] | slice = slice(None)) -> Filters:
+        return Filters(self._rows["means"][rows], self._rows["covariances"][rows])
+
+    def _set_filters(self, rows: npt.NDArray[np.intp] | slice, filters: Filters) -> None:
+        self._rows["means"][rows], self._rows["covariances"][rows] = filters
+
+    def _boxes(self) -> Boxes:
+        """Where the tracks are expected, float32 (N, 4)."""
+        return boxes_of(self._filters())
+
+    def _believed(self) -> npt.NDArray[np.bool_]:
+        """Which tracks have been seen often enough."""
+        return np.asarray(self._rows["hits"] >= self.min_hits)
+
+    # --- one frame -------------------------------------------------------------------------------
+
+    def update(self, regions: Regions, time: float) -> Tracks:
+        time = check_number("time", time)
+        if time <= self._time:
+            raise ParameterError(f"time increases from call to call: {time} s after {self._time} s")
+        if len(self._tracks):
+            self._set_filters(slice(None), predicted(self._filters(), time - self._time, self.acceleration))
+        self._last_time, self._time = self._time, time
+        rows, columns = self._assign(regions)
+        if len(rows):
+            self._seen(rows, regions.boxes[columns], time)
+        self._keep_alive(rows, columns, regions)
+        free = self._worth_a_track(regions)
+        free[columns] = False
+        self._begin(np.flatnonzero(free), regions)
+        return self._snapshot()
+
+    def _keep_alive(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], regions: Regions) -> None:
+        """Note what was seen of each track, and drop those unseen for too long."""
+        old, boxes = self._tracks, self._boxes()
+        labels, areas, scores = np.zeros(len(old), np.int32), old.areas.copy(), old.scores.copy()
+        labels[rows], areas[rows], scores[rows] = columns + 1, regions.areas[columns], regions.scores[columns]
+        boxes[rows] = regions.boxes[columns]
+        patience = np.where(self._believed(), self.max_gap, self.max_gap * _TENTATIVE)
+        alive = self._time - self._rows["last_seen"] <= patience
+        self._tracks = Tracks(
+            self._time, old.ids[alive], boxes[alive], labels[alive], areas[alive], scores[alive], old.velocities[alive],
+            old.states[alive],
+        )  # fmt: skip
+        self._rows = {name: values[alive] for name, values in self._rows.items()}
+
+    def _begin(self, new: npt.NDArray[np.intp], regions: Regions) -> None:
+        born, old = self._born(regions.boxes[new], self._time), self._tracks
+        self._rows = {name: np.concatenate([values, born[name]]) for name, values in self._rows.items()}
+        ids = np.arange(self._next_id, self._next_id + len(new), dtype=np.int64)
+        self._next_id += len(new)
+        self._tracks = Tracks(
+            self._time,
+            np.concatenate([old.ids, ids]),
+            np.concatenate([old.boxes, regions.boxes[new]]),
+            np.concatenate([old.labels, new.astype(np.int32) + 1]),
+            np.concatenate([old.areas, regions.areas[new]]),
+            np.concatenate([old.scores, regions.scores[new]]),
+        )
+
+    def _snapshot(self) -> Tracks:
+        old = self._tracks
+        seen, believed = old.labels > 0, self._believed()
+        states = np.where(believed, np.where(seen, TrackState.CONFIRMED, TrackState.OCCLUDED), TrackState.TENTATIVE)
+        velocities = self._filters().velocities.astype(np.float32)
+        columns = (old.ids, old.boxes, old.labels, old.areas, old.scores, velocities, states.astype(np.uint8))
+        self._tracks = Tracks(self._time, *columns)
+        return self._tracks[np.arange(len(old))]
+
+    # --- state -----------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        self._time = self._last_time = -math.inf
+        self._next_id = 1
+        self._rows = self._born(np.zeros((0, 4), np.float32), 0.0)
+        self._tracks = Tracks()
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        tracks = {f"tracks_{name}": column.copy() for name, column in vars(self._tracks).items() if name != "time"}
+        rows = {name: values.copy() for name, values in self._rows.items()}
+        times = np.array([self._last_time, self._time])
+        return {"times": times, "next_id": np.array(self._next_id), **rows, **tracks}
+
+    def load_state(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        fresh = self.clone()
+        n = len(np.atleast_1d(state.get("hits", ())))
+        for name, born in fresh.state().items():
+            array = state.get(name)
+            if array is None:
+                raise StateError(f"the state of {type(self).__name__} lacks the array {name!r}")
+            shape = born.shape if name in ("times", "next_id") else (n, *born.shape[1:])
+            if array.shape != shape or array.dtype != born.dtype:
+                raise StateError(f"array {name!r} is {array.dtype} {array.shape}, expected {born.dtype} {shape}")
+        (self._last_time, self._time), self._next_id = (float(t) for t in state["times"]), int(state["next_id"])
+        self._rows = {name: state[name].copy() for name in self._rows}
+        columns = {name[7:]: array.copy() for name, array in state.items() if name.startswith("tracks_")}
+        self._tracks = Tracks(time=self._time, **columns)

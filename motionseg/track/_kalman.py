@@ -1,0 +1,89 @@
+"""Constant-velocity Kalman filters of many boxes at once, in seconds, so that frame rates may vary."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from motionseg.core.types import Boxes
+
+__all__ = ["Filters", "begun", "boxes_of", "centres_of", "corrected", "predicted"]
+
+Floats = npt.NDArray[np.float64]
+# Of each axis (x, then y) a filter knows the centre, its velocity, and their variances and covariance; the size of the
+# box is smoothed.
+_CENTRE, _VELOCITY, _SIZE = slice(0, 2), slice(2, 4), slice(4, 6)
+_VAR_CENTRE, _COVARIANCE, _VAR_VELOCITY = slice(0, 2), slice(2, 4), slice(4, 6)
+_SIZE_GAIN = 0.3
+_FAST = 2.0  # sizes a second: before it is seen twice, an object may well move so fast
+
+
+class Filters(NamedTuple):
+    """A row for each box.
+
+    Attributes
+    ----------
+    means : float64 (N, 6)
+        Centre (pixels), velocity (pixels a second), size (pixels); of each x, then y.
+    covariances : float64 (N, 6)
+        Variance of the centre, covariance of centre and velocity, variance of the velocity; of each x, then y.
+    """
+
+    means: Floats
+    covariances: Floats
+
+    @property
+    def velocities(self) -> Floats:
+        """float64 (N, 2)."""
+        return self.means[:, _VELOCITY]
+
+
+def begun(boxes: Boxes, localization: float) -> Filters:
+    """Filters of boxes that are seen for the first time; `localization`: deviation of a box's centre, in its sizes."""
+    centres, sizes = centres_of(boxes)
+    unsure, fast = (localization * sizes) ** 2, (_FAST * sizes) ** 2
+    return Filters(
+        np.concatenate([centres, np.zeros_like(centres), sizes], axis=1),
+        np.concatenate([unsure, 0 * unsure, fast], axis=1),
+    )
+
+
+def predicted(filters: Filters, dt: float, acceleration: float) -> Filters:
+    """The same `dt` seconds later; `acceleration`: its standard deviation, in sizes a second squared."""
+    mean, cov = filters.means.copy(), filters.covariances.copy()
+    noise = (acceleration * mean[:, _SIZE]) ** 2
+    mean[:, _CENTRE] += dt * mean[:, _VELOCITY]
+    cov[:, _VAR_CENTRE] += dt * (2 * cov[:, _COVARIANCE] + dt * cov[:, _VAR_VELOCITY]) + noise * dt**4 / 4
+    cov[:, _COVARIANCE] += dt * cov[:, _VAR_VELOCITY] + noise * dt**3 / 2
+    cov[:, _VAR_VELOCITY] += noise * dt**2
+    return Filters(mean, cov)
+
+
+def corrected(filters: Filters, boxes: Boxes, localization: float) -> Filters:
+    """The same after each has been seen as one of `boxes` (N, 4)."""
+    mean, cov = filters.means.copy(), filters.covariances.copy()
+    centres, sizes = centres_of(boxes)
+    innovation = centres - mean[:, _CENTRE]
+    total = cov[:, _VAR_CENTRE] + (localization * mean[:, _SIZE]) ** 2
+    gain, gain_velocity = cov[:, _VAR_CENTRE] / total, cov[:, _COVARIANCE] / total
+    mean[:, _CENTRE] += gain * innovation
+    mean[:, _VELOCITY] += gain_velocity * innovation
+    mean[:, _SIZE] += _SIZE_GAIN * (sizes - mean[:, _SIZE])
+    cov[:, _VAR_VELOCITY] -= gain_velocity * cov[:, _COVARIANCE]
+    cov[:, _COVARIANCE] *= 1 - gain
+    cov[:, _VAR_CENTRE] *= 1 - gain
+    return Filters(mean, cov)
+
+
+def boxes_of(filters: Filters) -> Boxes:
+    """Where each box is by now, float32 (N, 4)."""
+    half, centre = filters.means[:, _SIZE] / 2, filters.means[:, _CENTRE]
+    return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
+
+
+def centres_of(boxes: Boxes) -> tuple[Floats, Floats]:
+    """Centres and sizes, float64 (N, 2) each."""
+    wide = boxes.astype(np.float64)
+    return (wide[:, :2] + wide[:, 2:]) / 2, wide[:, 2:] - wide[:, :2]
