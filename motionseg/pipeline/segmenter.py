@@ -129,11 +129,11 @@ class MotionSegmenter:
         min_area = self.min_area or max(1, round(_MIN_SHARE * mask.size))
         labels, regions = find_regions(mask, score=score, frame=frame, min_area=min_area)
         _drop_unlabelled(mask, labels)
-        tracks = None if self.linker is None else self.linker.update(regions, time)
-        index = self._next_index if index is None else index
-        self._next_index, self._last_time = index + 1, time
         seen = self.background
         facts = {name: getattr(seen, attribute, None) for name, attribute in _FACTS.items()}
+        tracks = None if self.linker is None else self.linker.update(regions, time, camera=facts["camera"])
+        index = self._next_index if index is None else index
+        self._next_index, self._last_time = index + 1, time
         evidence = None if not self.explain else _evidence(seen, score)
         return Segmentation(index, time, mask, score, labels, regions, tracks, **facts, evidence=evidence)
 

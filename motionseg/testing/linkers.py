@@ -162,6 +162,33 @@ def _check_time_increases(linker: Linker) -> None:
     _require_same_tracks(linker, expected, answers, "a refused time leaves no trace")
 
 
+def _check_camera_is_taken_off(linker: Linker) -> None:
+    """A camera that moves and zooms changes nobody's id, nor the velocity of what stands; a bad matrix is refused."""
+    linker, rng = linker.clone(), np.random.default_rng(0)
+    place = np.array([[50.0, 60], [150, 70], [250, 200]])
+    owners: dict[int, int] = {}
+    total = np.eye(3)
+    for i in range(50):
+        step = np.eye(3)
+        if i:
+            step[:2, :2] *= np.exp(rng.normal(0, 0.02))
+            step[:2, 2] = rng.normal(0, 45, 2)
+        total, order = step @ total, rng.permutation(3)
+        corner = (place[order] @ total[:2, :2].T + total[:2, 2]).repeat(2, axis=0).reshape(-1, 2, 2)
+        corner[:, 1] += np.array([30, 40]) * total[0, 0]
+        boxes = corner.reshape(-1, 4).astype(np.float32)
+        columns = np.full(3, 1200), corner.mean(axis=1).astype(np.float32), np.full(3, 0.9, np.float32)
+        regions = Regions(boxes, *columns, np.zeros((3, 3), np.float32))
+        bad = raises(ParameterError, lambda r=regions, t=i: linker.update(r, t / 25, camera=np.zeros((3, 3))))
+        require(bad, linker, "a camera that cannot be inverted raises ParameterError")
+        tracks = linker.update(regions, i / 25, camera=step).confirmed
+        for track_id, label in zip(tracks.ids.tolist(), tracks.labels.tolist(), strict=True):
+            owner = int(order[label - 1])
+            require(owners.setdefault(track_id, owner) == owner, linker, "an object keeps its id when the camera moves")
+    require(len(owners) == 3, linker, f"three objects give three tracks before a moving camera, not {len(owners)}")
+    require(bool((np.abs(tracks.velocities) < 60).all()), linker, "what stands has no speed, though the camera moves")
+
+
 def _check_linker_memory(linker: Linker) -> None:
     """Tracks that have ended leave nothing behind."""
     linker, sizes = linker.clone(), []
@@ -179,6 +206,7 @@ LINKER_CHECKS: tuple[Callable[[Linker], None], ...] = (
     _check_linker_state,
     _check_linker_reset,
     _check_time_increases,
+    _check_camera_is_taken_off,
     _check_linker_memory,
 )
 """The promises of linkers."""

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.core.checks import check_integer, check_number
+from motionseg.core.checks import check_integer, check_number, check_transform
 from motionseg.core.errors import ParameterError, StateError
 from motionseg.core.types import Boxes, Regions, Tracks, TrackState
 from motionseg.track._assignment import Pairs
-from motionseg.track._kalman import Filters, begun, boxes_of, corrected, predicted
+from motionseg.track._kalman import Filters, begun, boxes_of, corrected, moved, predicted
 from motionseg.track.base import Linker
 
 __all__ = ["BoxLinker"]
@@ -61,6 +61,10 @@ class BoxLinker(Linker):
         self._rows["last_seen"][rows] = time
         self._rows["hits"][rows] += 1
 
+    def _move(self, camera: npt.NDArray[np.float64]) -> None:
+        """The camera has moved everything by `camera` (3, 3)."""
+        self._set_filters(slice(None), moved(self._filters(), camera))
+
     # --- what a subclass may look at -----------------------------------------------------------
 
     def _filters(self, rows: npt.NDArray[np.intp] | slice = slice(None)) -> Filters:
@@ -79,11 +83,13 @@ class BoxLinker(Linker):
 
     # --- one frame -------------------------------------------------------------------------------
 
-    def update(self, regions: Regions, time: float) -> Tracks:
-        time = check_number("time", time)
+    def update(self, regions: Regions, time: float, *, camera: npt.NDArray[np.floating] | None = None) -> Tracks:
+        time, motion = check_number("time", time), None if camera is None else check_transform(camera)
         if time <= self._time:
             raise ParameterError(f"time increases from call to call: {time} s after {self._time} s")
         if len(self._tracks):
+            if motion is not None:
+                self._move(motion)
             self._set_filters(slice(None), predicted(self._filters(), time - self._time, self.acceleration))
         self._last_time, self._time = self._time, time
         rows, columns = self._assign(regions)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from motionseg.core.types import Boxes
 
-__all__ = ["Filters", "begun", "boxes_of", "centres_of", "corrected", "predicted"]
+__all__ = ["Filters", "begun", "boxes_of", "centres_of", "corrected", "moved", "moved_boxes", "predicted"]
 
 Floats = npt.NDArray[np.float64]
 # Of each axis (x, then y) a filter knows the centre, its velocity, and their variances and covariance; the size of the
@@ -77,13 +77,42 @@ def corrected(filters: Filters, boxes: Boxes, localization: float) -> Filters:
     return Filters(mean, cov)
 
 
+def moved(filters: Filters, camera: Floats) -> Filters:
+    """The same as a camera sees it that has moved everything by `camera` (3, 3)."""
+    mean, cov = filters.means.copy(), filters.covariances.copy()
+    mean[:, _CENTRE], along, scale = _carried(filters.means[:, _CENTRE], camera)
+    mean[:, _VELOCITY] = (along @ filters.velocities[..., None])[..., 0]
+    mean[:, _SIZE] *= scale[:, None]
+    cov *= scale[:, None] ** 2
+    return Filters(mean, cov)
+
+
+def moved_boxes(boxes: Floats, camera: Floats) -> Floats:
+    """Boxes float64 (..., 4), NaN where there is none, as such a camera sees them; they stay upright."""
+    flat = boxes.reshape(-1, 4)
+    centres, sizes = centres_of(flat)
+    to, _, scale = _carried(centres, camera)
+    half = sizes * scale[:, None] / 2
+    return np.concatenate([to - half, to + half], axis=1).reshape(boxes.shape)
+
+
+def _carried(points: Floats, camera: Floats) -> tuple[Floats, Floats, Floats]:
+    """Where `camera` takes points (N, 2), how it turns small steps there (N, 2, 2), and how much it enlarges (N,)."""
+    to = np.column_stack([points, np.ones(len(points))]) @ camera.T
+    weight = to[:, 2:]
+    to = to[:, :2] / weight
+    along = (camera[:2, :2] - to[..., None] * camera[2, :2]) / weight[..., None]
+    area = along[:, 0, 0] * along[:, 1, 1] - along[:, 0, 1] * along[:, 1, 0]  # NaN stays NaN, without a warning
+    return to, along, np.sqrt(np.abs(area))
+
+
 def boxes_of(filters: Filters) -> Boxes:
     """Where each box is by now, float32 (N, 4)."""
     half, centre = filters.means[:, _SIZE] / 2, filters.means[:, _CENTRE]
     return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
 
 
-def centres_of(boxes: Boxes) -> tuple[Floats, Floats]:
+def centres_of(boxes: Boxes | Floats) -> tuple[Floats, Floats]:
     """Centres and sizes, float64 (N, 2) each."""
     wide = boxes.astype(np.float64)
     return (wide[:, :2] + wide[:, 2:]) / 2, wide[:, 2:] - wide[:, :2]

@@ -6,6 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
 from motionseg.core.catalog import ModelInfo
@@ -26,7 +27,7 @@ class Linker(Parametrized, ABC):
     """What `motionseg models` prints."""
 
     @abstractmethod
-    def update(self, regions: Regions, time: float) -> Tracks:
+    def update(self, regions: Regions, time: float, *, camera: npt.NDArray[np.floating] | None = None) -> Tracks:
         """Link the regions of one frame to the tracks so far.
 
         Parameters
@@ -35,6 +36,9 @@ class Linker(Parametrized, ABC):
             What was found in the frame; may be empty.
         time : float
             The frame's time in seconds; later than that of the last call.
+        camera : float (3, 3), optional
+            Motion of the camera from the last frame to this one, pixels; None: it stood. Velocities are those of the
+            objects, with the camera's motion taken off.
 
         Returns
         -------
@@ -44,7 +48,8 @@ class Linker(Parametrized, ABC):
         Raises
         ------
         ParameterError
-            `time` is not finite or does not increase; the linker is unchanged.
+            `time` is not finite or does not increase, or `camera` is no matrix that can be inverted; the linker is
+            unchanged.
         """
 
     @abstractmethod

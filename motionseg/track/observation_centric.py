@@ -13,7 +13,7 @@ from motionseg.core.geometry import box_iou
 from motionseg.core.types import Boxes, Regions
 from motionseg.track._assignment import Pairs, assigned
 from motionseg.track._box_linker import BoxLinker, Rows
-from motionseg.track._kalman import Filters, centres_of, corrected, predicted
+from motionseg.track._kalman import Filters, centres_of, corrected, moved, moved_boxes, predicted
 
 __all__ = ["ObservationCentric"]
 
@@ -106,6 +106,13 @@ class ObservationCentric(BoxLinker):
         observed[rows, :-1] = observed[rows, 1:]
         observed[rows, -1, 0], observed[rows, -1, 1:] = time, boxes
         self._rows["means_seen"][rows], self._rows["covariances_seen"][rows] = self._filters(rows)
+
+    def _move(self, camera: npt.NDArray[np.float64]) -> None:
+        super()._move(camera)
+        rows = self._rows
+        seen = moved(Filters(rows["means_seen"], rows["covariances_seen"]), camera)
+        rows["means_seen"], rows["covariances_seen"] = seen
+        rows["observed"][..., 1:] = moved_boxes(rows["observed"][..., 1:], camera)
 
     def _led_to(self, row: int, box: npt.NDArray[np.float32], time: float) -> Filters:
         """The filter of a track on the straight way from where it was last seen to `box`, just before it gets there."""

@@ -411,8 +411,8 @@ class ByRow(KalmanIoU):
 
 
 class ChangesRegions(KalmanIoU):
-    def update(self, regions, time):
-        tracks = super().update(regions, time)
+    def update(self, regions, time, **more):
+        tracks = super().update(regions, time, **more)
         regions.boxes[:] += 1
         return tracks
 
@@ -436,14 +436,21 @@ class KeepsIds(KalmanIoU):
 
 
 class AnyTime(KalmanIoU):
-    def update(self, regions, time):
-        return super().update(regions, max(time or 0, self._time + 0.01))
+    def update(self, regions, time, **more):
+        return super().update(regions, max(time or 0, self._time + 0.01), **more)
+
+
+class StandsStill(KalmanIoU):
+    """Believes that no camera moves."""
+
+    def _move(self, camera):
+        pass
 
 
 class HoardsTracks(KalmanIoU):
-    def update(self, regions, time):
+    def update(self, regions, time, **more):
         self.__dict__.setdefault("_past", []).append(time)
-        return super().update(regions, time)
+        return super().update(regions, time, **more)
 
     def state(self):
         return {**super().state(), "past": np.array(getattr(self, "_past", []))}
@@ -463,6 +470,7 @@ PLANTED_LINKERS = [
     (ForgetsIds, linker_checks._check_linker_state),
     (KeepsIds, linker_checks._check_linker_reset),
     (AnyTime, linker_checks._check_time_increases),
+    (StandsStill, linker_checks._check_camera_is_taken_off),
     (HoardsTracks, linker_checks._check_linker_memory),
 ]
 
