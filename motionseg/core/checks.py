@@ -15,6 +15,7 @@ __all__ = [
     "check_flow",
     "check_frame",
     "check_integer",
+    "check_labels",
     "check_mask",
     "check_number",
     "check_pixels",
@@ -104,6 +105,22 @@ def check_mask(mask: Any, shape: tuple[int, int] | None = None) -> npt.NDArray[n
     if shape is not None and mask.shape != shape:
         raise FrameError(f"the mask has shape {mask.shape}, expected {shape}")
     return np.ascontiguousarray(mask)
+
+
+def check_labels(labels: Any, n: int) -> npt.NDArray[np.int32]:
+    """`labels` as int32 (H, W) of the numbers 0 to `n`.
+
+    Raises
+    ------
+    ParameterError
+        Of another shape or kind, or with other numbers.
+    """
+    array = np.asarray(labels)
+    if array.ndim != 2 or array.dtype.kind not in "iu":
+        raise ParameterError(f"labels are integers (H, W), not {array.dtype} {array.shape}")
+    if array.size and not (array.min() >= 0 and array.max() <= n):
+        raise ParameterError(f"labels are 0 to {n}, one for each region, not {array.min()} to {array.max()}")
+    return array.astype(np.int32, copy=False)
 
 
 def check_number(

@@ -131,7 +131,9 @@ class MotionSegmenter:
         _drop_unlabelled(mask, labels)
         seen = self.background
         facts = {name: getattr(seen, attribute, None) for name, attribute in _FACTS.items()}
-        tracks = None if self.linker is None else self.linker.update(regions, time, camera=facts["camera"])
+        tracks = (
+            None if self.linker is None else self.linker.update(regions, time, labels=labels, camera=facts["camera"])
+        )
         index = self._next_index if index is None else index
         self._next_index, self._last_time = index + 1, time
         evidence = None if not self.explain else _evidence(seen, score)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.core.checks import check_integer, check_number, check_transform
+from motionseg.core.checks import check_integer, check_labels, check_number, check_transform
 from motionseg.core.errors import ParameterError, StateError
-from motionseg.core.types import Boxes, Regions, Tracks, TrackState
-from motionseg.track._assignment import Pairs
+from motionseg.core.types import Boxes, Labels, Regions, Tracks, TrackState
+from motionseg.track._assignment import Pairs, assigned
 from motionseg.track._kalman import Filters, begun, boxes_of, corrected, moved, predicted
 from motionseg.track.base import Linker
 
@@ -38,7 +38,7 @@ class BoxLinker(Linker):
     # --- what a subclass decides ---------------------------------------------------------------
 
     @abstractmethod
-    def _assign(self, regions: Regions) -> Pairs:
+    def _assign(self, regions: Regions, labels: Labels | None) -> Pairs:
         """Rows of tracks and numbers of regions that belong together; filters are predicted to the frame's time."""
 
     def _worth_a_track(self, regions: Regions) -> npt.NDArray[np.bool_]:
@@ -65,6 +65,13 @@ class BoxLinker(Linker):
         """The camera has moved everything by `camera` (3, 3)."""
         self._set_filters(slice(None), moved(self._filters(), camera))
 
+    def _fitting(self, labels: Labels) -> Labels:
+        """The same; ParameterError where they do not fit what is remembered."""
+        return labels
+
+    def _note(self, labels: Labels) -> None:
+        """The frame's regions as pixels, after all tracks know their region."""
+
     # --- what a subclass may look at -----------------------------------------------------------
 
     def _filters(self, rows: npt.NDArray[np.intp] | slice = slice(None)) -> Filters:
@@ -81,10 +88,28 @@ class BoxLinker(Linker):
         """Which tracks have been seen often enough."""
         return np.asarray(self._rows["hits"] >= self.min_hits)
 
+    def _believed_first(self, likeness: npt.NDArray[np.floating], least: float) -> Pairs:
+        """The best pairs of tracks and regions (N, M); tentative tracks get what the others leave."""
+        believed = self._believed()
+        rows, columns = assigned(likeness * believed[:, None], least)
+        rest = likeness * ~believed[:, None]
+        rest[:, columns] = 0
+        others, left = assigned(rest, least)
+        return np.concatenate([rows, others]), np.concatenate([columns, left])
+
     # --- one frame -------------------------------------------------------------------------------
 
-    def update(self, regions: Regions, time: float, *, camera: npt.NDArray[np.floating] | None = None) -> Tracks:
+    def update(
+        self,
+        regions: Regions,
+        time: float,
+        *,
+        labels: Labels | None = None,
+        camera: npt.NDArray[np.floating] | None = None,
+    ) -> Tracks:
         time, motion = check_number("time", time), None if camera is None else check_transform(camera)
+        if labels is not None:
+            labels = self._fitting(check_labels(labels, len(regions)))
         if time <= self._time:
             raise ParameterError(f"time increases from call to call: {time} s after {self._time} s")
         if len(self._tracks):
@@ -92,13 +117,15 @@ class BoxLinker(Linker):
                 self._move(motion)
             self._set_filters(slice(None), predicted(self._filters(), time - self._time, self.acceleration))
         self._last_time, self._time = self._time, time
-        rows, columns = self._assign(regions)
+        rows, columns = self._assign(regions, labels)
         if len(rows):
             self._seen(rows, regions.boxes[columns], time)
         self._keep_alive(rows, columns, regions)
         free = self._worth_a_track(regions)
         free[columns] = False
         self._begin(np.flatnonzero(free), regions)
+        if labels is not None:
+            self._note(labels)
         return self._snapshot()
 
     def _keep_alive(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], regions: Regions) -> None:
@@ -155,7 +182,7 @@ class BoxLinker(Linker):
     def load_state(self, state: dict[str, npt.NDArray[Any]]) -> None:
         fresh = self.clone()
         n = len(np.atleast_1d(state.get("hits", ())))
-        for name, born in fresh.state().items():
+        for name, born in BoxLinker.state(fresh).items():
             array = state.get(name)
             if array is None:
                 raise StateError(f"the state of {type(self).__name__} lacks the array {name!r}")

@@ -13,7 +13,7 @@ from motionseg.core.catalog import ModelInfo
 from motionseg.core.errors import StateError
 from motionseg.core.params import Parametrized
 from motionseg.core.state import read_state, write_state
-from motionseg.core.types import Regions, Tracks
+from motionseg.core.types import Labels, Regions, Tracks
 
 __all__ = ["Linker"]
 
@@ -27,7 +27,14 @@ class Linker(Parametrized, ABC):
     """What `motionseg models` prints."""
 
     @abstractmethod
-    def update(self, regions: Regions, time: float, *, camera: npt.NDArray[np.floating] | None = None) -> Tracks:
+    def update(
+        self,
+        regions: Regions,
+        time: float,
+        *,
+        labels: Labels | None = None,
+        camera: npt.NDArray[np.floating] | None = None,
+    ) -> Tracks:
         """Link the regions of one frame to the tracks so far.
 
         Parameters
@@ -36,6 +43,8 @@ class Linker(Parametrized, ABC):
             What was found in the frame; may be empty.
         time : float
             The frame's time in seconds; later than that of the last call.
+        labels : int32 (H, W), optional
+            Their pixels: row i of `regions` is label i + 1; for linkers that compare masks.
         camera : float (3, 3), optional
             Motion of the camera from the last frame to this one, pixels; None: it stood. Velocities are those of the
             objects, with the camera's motion taken off.
@@ -48,7 +57,7 @@ class Linker(Parametrized, ABC):
         Raises
         ------
         ParameterError
-            `time` is not finite or does not increase, or `camera` is no matrix that can be inverted; the linker is
+            `time` is not finite or does not increase, `labels` are not those of `regions`, or `camera` is no matrix that can be inverted; the linker is
             unchanged.
         """
 

@@ -9,7 +9,7 @@ from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_number
 from motionseg.core.errors import ParameterError
 from motionseg.core.geometry import box_iou
-from motionseg.core.types import Regions
+from motionseg.core.types import Labels, Regions
 from motionseg.track._assignment import Pairs, assigned
 from motionseg.track._box_linker import BoxLinker
 
@@ -92,7 +92,7 @@ class Byte(BoxLinker):
         self._set_life(min_hits, max_gap, acceleration, localization)
         self.reset()
 
-    def _assign(self, regions: Regions) -> Pairs:
+    def _assign(self, regions: Regions, labels: Labels | None) -> Pairs:
         overlap, scores = box_iou(self._boxes(), regions.boxes), regions.scores
         strong = scores >= self.high_score
         weak = (scores >= self.low_score) & ~strong

@@ -7,8 +7,8 @@ import numpy as np
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_number
 from motionseg.core.geometry import box_iou
-from motionseg.core.types import Boxes, Regions
-from motionseg.track._assignment import Pairs, assigned
+from motionseg.core.types import Boxes, Labels, Regions
+from motionseg.track._assignment import Pairs
 from motionseg.track._box_linker import BoxLinker
 
 __all__ = ["KalmanIoU"]
@@ -79,14 +79,9 @@ class KalmanIoU(BoxLinker):
         self._set_life(min_hits, max_gap, acceleration, localization)
         self.reset()
 
-    def _assign(self, regions: Regions) -> Pairs:
-        """Believed tracks choose before tentative ones."""
+    def _assign(self, regions: Regions, labels: Labels | None) -> Pairs:
         overlap = box_iou(_grown(self._boxes(), self.margin), _grown(regions.boxes, self.margin))
-        believed = self._believed()
-        rows, columns = assigned(overlap * believed[:, None], self.min_iou)
-        overlap[:, columns] = 0
-        others, left = assigned(overlap * ~believed[:, None], self.min_iou)
-        return np.concatenate([rows, others]), np.concatenate([columns, left])
+        return self._believed_first(overlap, self.min_iou)
 
 
 def _grown(boxes: Boxes, margin: float) -> Boxes:

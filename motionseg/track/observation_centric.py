@@ -10,7 +10,7 @@ import numpy.typing as npt
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_number
 from motionseg.core.geometry import box_iou
-from motionseg.core.types import Boxes, Regions
+from motionseg.core.types import Boxes, Labels, Regions
 from motionseg.track._assignment import Pairs, assigned
 from motionseg.track._box_linker import BoxLinker, Rows
 from motionseg.track._kalman import Filters, centres_of, corrected, moved, moved_boxes, predicted
@@ -127,7 +127,7 @@ class ObservationCentric(BoxLinker):
 
     # --- who is whom -------------------------------------------------------------------------------
 
-    def _assign(self, regions: Regions) -> Pairs:
+    def _assign(self, regions: Regions, labels: Labels | None) -> Pairs:
         overlap = box_iou(self._boxes(), regions.boxes)
         likeness = np.where(overlap >= self.min_iou, overlap + self.inertia * self._goes_on(regions.boxes), 0)
         rows, columns = assigned(likeness, self.min_iou)
