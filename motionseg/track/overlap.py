@@ -97,6 +97,7 @@ class Overlap(BoxLinker):
         super()._move(camera)
         if self._owners.size:
             size = self._owners.shape[::-1]
+            # float32 holds ids up to 16 million.
             carried = cv2.warpPerspective(self._owners.astype(np.float32), camera, size, flags=cv2.INTER_NEAREST)
             self._owners = np.asarray(carried, np.int32)
 

@@ -405,7 +405,7 @@ class LosesParameter(KalmanIoU):
 class ByRow(KalmanIoU):
     """Takes the regions' order for their identity."""
 
-    def _assign(self, regions):
+    def _assign(self, regions, labels):
         n = min(len(self._tracks), len(regions))
         return np.arange(n), np.arange(n)
 
