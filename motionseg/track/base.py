@@ -57,8 +57,8 @@ class Linker(Parametrized, ABC):
         Raises
         ------
         ParameterError
-            `time` is not finite or does not increase, `labels` are not those of `regions`, or `camera` is no matrix that
-            can be inverted; the linker is unchanged.
+            `time` is not finite or does not increase, `labels` are not those of `regions`, or `camera` is no matrix
+            that can be inverted; the linker is unchanged.
         """
 
     @abstractmethod
