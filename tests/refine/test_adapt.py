@@ -70,6 +70,7 @@ def test_models_agree_on_what_crosses():
         sample_unlabelled(walk(10), RunningAverage())
 
 
+@pytest.mark.slow
 def test_better_weights_are_kept(clip, untaught, tmp_path):
     output = tmp_path / "mine.safetensors"
     arguments = (clip, "-o", output, "--weights", untaught, "--model", "running_average", "--frames", 30)
@@ -85,6 +86,7 @@ def test_better_weights_are_kept(clip, untaught, tmp_path):
     assert "overwrite" in again.output
 
 
+@pytest.mark.slow
 def test_weights_that_got_no_better_are_not(clip, untaught, tmp_path, monkeypatch):
     monkeypatch.setattr(adapt_job, "_LEAST_GAIN", 2.0)
     output = tmp_path / "mine.safetensors"

@@ -211,6 +211,7 @@ def weights_of(trainer):
     return torch.cat([value.flatten().float() for value in trainer.network.state_dict().values()])
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(files, tmp_path):
     samples = SampleSet(files)
     options = {"steps": 6, "batch": 4, "every": 3}
@@ -371,6 +372,7 @@ def test_data_of_ones_own_is_mixed_in(config, tmp_path):
     assert "yours" in result.output
 
 
+@pytest.mark.slow
 def test_classes_are_learned_from_pictures_alone(tmp_path):
     write_pictures(tmp_path / "mine" / "toys", 30, masks=4)
     config = tmp_path / "c.toml"
