@@ -112,6 +112,7 @@ def test_saved_masks_score_the_same(root, benched, tmp_path):
     assert (tmp_path / "s/rows/sigma_delta/shadow/stroll.json").exists()
 
 
+@pytest.mark.slow
 def test_resume_redoes_nothing_and_mends_what_failed(root, tmp_path):
     out, arguments = tmp_path / "out", ["--methods", "frame_difference", "--json"]
     first = run("bench", "cdnet", root, "-o", out, *arguments, "--sequences", "walk,shadow/stroll")
@@ -224,6 +225,7 @@ def test_wrong_folders(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on(tmp_path):
     command = [sys.executable, "-m", "motionseg", "bench", "synthetic", "-o", str(tmp_path / "out"), "--json",
                "--methods", "frame_difference", "--sequences", "baseline_1,shadow_1,noise_1"]  # fmt: skip

@@ -403,6 +403,7 @@ def test_bad_calls_are_refused_before_anything_is_made(at_home, tmp_path, option
     assert at_home == []
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_and_their_errors_arrive(tmp_path):
     """Two real starts: one that works, one that cannot read its picture (which pickle alone would have lost)."""
     (file,) = render_samples(tmp_path / "out", root=None, n_clips=1, seed=12, workers=1)
