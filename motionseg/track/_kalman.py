@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 _CENTRE, _VELOCITY, _SIZE = slice(0, 2), slice(2, 4), slice(4, 6)
 _VAR_CENTRE, _COVARIANCE, _VAR_VELOCITY = slice(0, 2), slice(2, 4), slice(4, 6)
 _SIZE_GAIN = 0.3
+_LEAST_WEIGHT = 1e-6  # of a point that a perspective has left in sight
 _FAST = 2.0  # sizes a second: before it is seen twice, an object may well move so fast
 
 
@@ -97,11 +98,16 @@ def moved_boxes(boxes: Floats, camera: Floats) -> Floats:
 
 
 def _carried(points: Floats, camera: Floats) -> tuple[Floats, Floats, Floats]:
-    """Where `camera` takes points (N, 2), how it turns small steps there (N, 2, 2), and how much it enlarges (N,)."""
+    """Where `camera` takes points (N, 2), how it turns small steps there (N, 2, 2), and how much it enlarges (N,).
+
+    What a perspective takes to infinity, or behind the camera, stays as it is.
+    """
     to = np.column_stack([points, np.ones(len(points))]) @ camera.T
-    weight = to[:, 2:]
-    to = to[:, :2] / weight
+    lost = to[:, 2] <= _LEAST_WEIGHT
+    weight = np.where(lost, 1, to[:, 2])[:, None]
+    to = np.where(lost[:, None], points, to[:, :2] / weight)
     along = (camera[:2, :2] - to[..., None] * camera[2, :2]) / weight[..., None]
+    along[lost] = np.eye(2)
     area = along[:, 0, 0] * along[:, 1, 1] - along[:, 0, 1] * along[:, 1, 0]  # NaN stays NaN, without a warning
     return to, along, np.sqrt(np.abs(area))
 

@@ -77,6 +77,18 @@ def test_a_perspective_turns_speeds_as_it_turns_ways():
     )
 
 
+def test_what_a_perspective_takes_out_of_sight_stays_finite():
+    filters = some_filters(8)
+    far = moved(filters, np.array([[1, 0, 0], [0, 1, 0], [-1 / 150, 0, 1.0]]))
+    assert np.isfinite(far.means).all()
+    assert np.isfinite(far.covariances).all()
+    lost = filters.means[:, 0] >= 150
+    assert lost.any()
+    assert not lost.all()
+    np.testing.assert_array_equal(far.means[lost], filters.means[lost])
+    assert (far.means[~lost] != filters.means[~lost]).any()
+
+
 def test_a_box_that_is_not_there_stays_so():
     boxes = np.full((2, 3, 4), np.nan)
     boxes[0, 0] = 10, 10, 20, 30
