@@ -64,7 +64,7 @@ def run_demo(
                 seconds += time.perf_counter() - began
             if picture.index >= _LEARNING:
                 counts += count_change(result.mask, picture.truth)
-            track_ids |= set(result.tracks.confirmed.ids.tolist())
+            track_ids |= set(result.tracks.visible.ids.tolist())
             trails.update(result.tracks)
             drawn = draw_overlay(picture.frame, result, trails=trails)
             film.write(drawn, picture.time)

@@ -18,7 +18,7 @@ from motionseg.apps.doctor import versions
 from motionseg.apps.stop import Stop
 from motionseg.core.errors import OutputError, ParameterError, SourceError, UnsupportedError
 from motionseg.core.state import read_state, write_state
-from motionseg.core.types import Segmentation, TrackState
+from motionseg.core.types import Segmentation
 from motionseg.io.video import VideoReader, open_video
 from motionseg.io.write import MaskFolderWriter, MaskVideoWriter, TracksCsvWriter, VideoWriter, write_image, write_json
 from motionseg.pipeline.auto import Auto
@@ -172,7 +172,7 @@ class _Outputs:
         if self._overlay is not None:
             self._trails.update(result.tracks)
             self._overlay.write(draw_overlay(frame, result, trails=self._trails), result.time)
-        believed = result.tracks[result.tracks.states != TrackState.TENTATIVE]
+        believed = result.tracks.believed
         self._tracks.write(result.index, believed)
         return set(believed.ids.tolist())
 

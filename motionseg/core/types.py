@@ -69,6 +69,12 @@ class Regions:
         Mean score over the region, in [0, 1].
     colors : float32 (N, 3)
         Mean B, G, R over the region, in [0, 255] (grey frames: three times the grey).
+    features : float32 (N, D)
+        How the region looks, of length 1, so that the product of two rows says how alike they are: a histogram of
+        colours, or a network's embedding. D is 0 where it was not measured.
+    presence : float32 (N,)
+        In [-1, 1]: above 0 where the region's border stands out more in the frame than in the learned background, as
+        that of a thing that is there; below 0 where something is gone. 0 where it was not measured.
     """
 
     boxes: Boxes = _column(np.float32, 4)
@@ -76,6 +82,15 @@ class Regions:
     centroids: npt.NDArray[np.float32] = _column(np.float32, 2)
     scores: npt.NDArray[np.float32] = _column(np.float32)
     colors: npt.NDArray[np.float32] = _column(np.float32, 3)
+    features: npt.NDArray[np.float32] = _column(np.float32, 0)
+    presence: npt.NDArray[np.float32] = _column(np.float32)
+
+    def __post_init__(self) -> None:
+        n = len(self.areas)
+        if len(self.features) != n:
+            object.__setattr__(self, "features", np.zeros((n, 0), np.float32))
+        if len(self.presence) != n:
+            object.__setattr__(self, "presence", np.zeros(n, np.float32))
 
     def __len__(self) -> int:
         return len(self.areas)
@@ -94,9 +109,24 @@ class TrackState(IntEnum):
     TENTATIVE = 0
     """Seen too few times to be believed."""
     CONFIRMED = 1
-    """Believed, and seen in this frame."""
+    """Believed, and seen in this frame, and none of what follows."""
     OCCLUDED = 2
     """Believed, not seen in this frame; its box is predicted."""
+    MERGED = 3
+    """Seen in one region with others: tracks of the same label. Box and area are of its share of the region."""
+    SPLIT = 4
+    """Came out of a region with others, or of another track (``parents``), a short while ago."""
+    STOPPED = 5
+    """Has moved, and stands."""
+    LEFT = 6
+    """Stands since it appeared, and is there: a thing put down."""
+    REMOVED = 7
+    """Stands since it appeared, and is not there: the place of a thing taken away."""
+    GONE = 8
+    """Believed until now, and given up in this frame; it is told of once."""
+
+
+_UNSEEN = (TrackState.TENTATIVE, TrackState.OCCLUDED, TrackState.GONE)
 
 
 @dataclass(frozen=True)
@@ -121,6 +151,8 @@ class Tracks:
         Of the box centre, x right, y down, pixels per second.
     states : uint8 (N,)
         Codes of :class:`TrackState`.
+    parents : int64 (N,)
+        Id of the track that it came out of; 0 for none.
     """
 
     time: float = 0.0
@@ -131,6 +163,11 @@ class Tracks:
     scores: npt.NDArray[np.float32] = _column(np.float32)
     velocities: npt.NDArray[np.float32] = _column(np.float32, 2)
     states: npt.NDArray[np.uint8] = _column(np.uint8)
+    parents: npt.NDArray[np.int64] = _column(np.int64)
+
+    def __post_init__(self) -> None:
+        if len(self.parents) != len(self.ids):
+            object.__setattr__(self, "parents", np.zeros(len(self.ids), np.int64))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -140,30 +177,39 @@ class Tracks:
         columns = {name: column[rows] for name, column in self._columns()}
         return Tracks(time=self.time, **columns)
 
+    def plus(self, others: Tracks) -> Tracks:
+        """These and then `others`, which are of the same time."""
+        columns = {name: np.concatenate([column, getattr(others, name)]) for name, column in self._columns()}
+        return Tracks(time=self.time, **columns)
+
     def _columns(self) -> Iterator[tuple[str, Any]]:
         return ((name, value) for name, value in vars(self).items() if name != "time")
 
     @property
-    def confirmed(self) -> Tracks:
-        """Those that are confirmed and seen in this frame."""
-        return self[self.states == TrackState.CONFIRMED]
+    def visible(self) -> Tracks:
+        """Those that are believed and seen in this frame."""
+        return self[~np.isin(self.states, _UNSEEN)]
+
+    @property
+    def believed(self) -> Tracks:
+        """Those that have been seen often enough and are not gone."""
+        return self[~np.isin(self.states, (TrackState.TENTATIVE, TrackState.GONE))]
 
     def to_dataframe(self) -> Any:
-        """A pandas DataFrame with a row per track: time, id, x0, y0, x1, y1, area, score, state."""
+        """A pandas DataFrame with a row per track: time, id, x0, y0, x1, y1, area, score, vx, vy, parent, state."""
         columns = {"time": np.full(len(self), self.time), "id": self.ids, **_box_columns(self.boxes)}
-        columns |= {"area": self.areas, "score": self.scores}
+        columns |= {"area": self.areas, "score": self.scores, "vx": self.velocities[:, 0], "vy": self.velocities[:, 1]}
+        columns["parent"] = self.parents
         columns["state"] = np.array([TrackState(s).name.lower() for s in self.states], dtype=object)
         return _pandas().DataFrame(columns)
 
-    def to_supervision(self, labels: Labels | None = None) -> Any:
-        """A ``supervision.Detections`` of the tracks; with `labels` (H, W) also their masks (N, H, W)."""
+    def to_supervision(self, identities: Labels | None = None) -> Any:
+        """A ``supervision.Detections`` of the tracks; with `identities` (H, W), the id of each pixel, also their masks."""
         try:
             import supervision
         except ImportError as error:
             raise MissingExtraError("to_supervision()", "pip install supervision") from error
-        masks = (
-            None if labels is None else (labels[None] == self.labels[:, None, None]) & (self.labels > 0)[:, None, None]
-        )
+        masks = None if identities is None else identities[None] == self.ids[:, None, None]
         return supervision.Detections(
             xyxy=self.boxes.copy(), mask=masks, confidence=self.scores.copy(), tracker_id=self.ids.copy()
         )
@@ -189,6 +235,8 @@ class Segmentation:
         Row i measures label i + 1.
     tracks : Tracks, optional
         Regions linked over time.
+    identities : int32 (H, W), optional
+        The id of the track that each pixel belongs to, 0 for none: a region in which tracks are merged is shared out.
     flow : float32 (H, W, 2), optional
         Dense motion, pixels, previous -> current.
     camera : float64 (3, 3), optional
@@ -211,17 +259,21 @@ class Segmentation:
     behaviour: str | None = None
     way: str | None = None
     evidence: dict[str, npt.NDArray[np.float32]] | None = None
+    identities: Labels | None = None
 
     def track_labels(self) -> Labels:
         """Labels that last: the id of the track that each pixel belongs to, int32 (H, W), 0 for none.
 
-        Without tracks, the frame's own labels; without these, 1 for foreground.
+        These are the `identities` where they are known. Without tracks, the frame's own labels; without these, 1 for
+        foreground.
 
         Examples
         --------
         >>> Segmentation(0, 0.0, np.array([[0, 127, 255]], np.uint8)).track_labels()
         array([[0, 0, 1]], dtype=int32)
         """
+        if self.identities is not None:
+            return self.identities
         if self.labels is None:
             return np.asarray(self.mask == FOREGROUND, np.int32)
         if self.tracks is None:

@@ -162,7 +162,7 @@ class MotWriter(RowsWriter):
     """
 
     def write(self, index: int, tracks: Tracks) -> None:
-        """Write a row for each track of frame `index` (from 0); `tracks.confirmed` are those that are seen.
+        """Write a row for each track of frame `index` (from 0); `tracks.visible` are those that are seen.
 
         Raises
         ------

@@ -12,7 +12,7 @@ import numpy as np
 from motionseg.background.base import BackgroundModel
 from motionseg.core.checks import check_choice
 from motionseg.core.errors import FrameError, ParameterError, SourceError, UnsupportedError
-from motionseg.core.types import Boxes, Frame, Regions, Segmentation, TrackState
+from motionseg.core.types import Boxes, Frame, Regions, Segmentation
 from motionseg.datasets.base import BoxTruth, Sequence
 from motionseg.flow.base import FlowEstimator
 from motionseg.pipeline._judges import JUDGES, combine
@@ -116,7 +116,7 @@ class Run:
                 boxes = _NO_BOXES if truth is None else truth.boxes[truth.scores > 0]
                 scores = np.ones(len(boxes), np.float32)
             tracks = self._timed(linker.update, _regions(boxes, scores), index / self.sequence.fps)
-            yield index, tracks[tracks.states == TrackState.CONFIRMED]
+            yield index, tracks.visible
 
     def _estimated(self, estimator: FlowEstimator) -> Iterator[tuple[int, Any]]:
         for index in self.sequence.judged:

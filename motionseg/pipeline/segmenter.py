@@ -13,7 +13,8 @@ from motionseg.background.adaptive import Adaptive
 from motionseg.background.base import BackgroundModel
 from motionseg.core.checks import check_choice, check_integer, check_number
 from motionseg.core.errors import ParameterError, StateError
-from motionseg.core.types import BACKGROUND, FOREGROUND, Frame, Mask, Score, Segmentation
+from motionseg.core.types import BACKGROUND, FOREGROUND, Flow, Frame, Mask, Score, Segmentation
+from motionseg.flow.base import FlowEstimator
 from motionseg.fuse.cues import score_cue
 from motionseg.regions.clean import MaskCleaner
 from motionseg.regions.components import find_regions
@@ -43,13 +44,15 @@ class MotionSegmenter:
         Gives regions ids that last; default ``KalmanIoU()``; None: no tracks.
     min_area : int, optional
         Smaller regions (px2) are dropped from mask, labels and tracks; default 1/4000 of the picture.
+    estimator : FlowEstimator, optional
+        Also estimates dense flow, as ``Segmentation.flow``, and for linkers that carry masks along (``MaskFlow``).
     explain : bool
         Also keep what each cue has added to the score of each pixel, as ``Segmentation.evidence``.
 
     Raises
     ------
     ParameterError
-        `background` is not a BackgroundModel, `min_area` is not a positive integer, or `explain` no bool.
+        A part is of another kind, `min_area` is not a positive integer, or `explain` no bool.
 
     Examples
     --------
@@ -70,6 +73,7 @@ class MotionSegmenter:
         cleaner: MaskCleaner | None = _DEFAULT,
         linker: Linker | None = _DEFAULT,
         min_area: int | None = None,
+        estimator: FlowEstimator | None = None,
         explain: bool = False,
     ) -> None:
         self.background = Guarded(Adaptive()) if background is _DEFAULT else background
@@ -77,6 +81,10 @@ class MotionSegmenter:
             raise ParameterError(f"background is a BackgroundModel, not {background!r}")
         self.cleaner = MaskCleaner() if cleaner is _DEFAULT else cleaner
         self.linker = KalmanIoU() if linker is _DEFAULT else linker
+        if not isinstance(estimator, FlowEstimator | None):
+            raise ParameterError(f"estimator is a FlowEstimator, not {estimator!r}")
+        self.estimator = estimator
+        self._before: Frame | None = None
         self.min_area = min_area if min_area is None else check_integer("min_area", min_area, 1)
         self.explain = check_choice("explain", explain, (False, True))
         self._next_index, self._last_time = 0, -np.inf
@@ -123,21 +131,40 @@ class MotionSegmenter:
         time = check_number("time", time)
         if time <= self._last_time:
             raise ParameterError(f"time increases from frame to frame: {time} s after {self._last_time} s")
-        raw = self.background.apply(frame, known_foreground=known_foreground)
+        raw = self.background.apply(frame, known_foreground=self._known(frame, known_foreground))
         score = self.background.score()
+        flow = self._flow(frame)
         mask = raw if self.cleaner is None else self.cleaner.clean(raw)
         min_area = self.min_area or max(1, round(_MIN_SHARE * mask.size))
-        labels, regions = find_regions(mask, score=score, frame=frame, min_area=min_area)
+        empty = self.background.background() if self.linker is not None and self.linker.needs_background else None
+        labels, regions = find_regions(mask, score=score, frame=frame, background=empty, min_area=min_area)
         _drop_unlabelled(mask, labels)
         seen = self.background
         facts = {name: getattr(seen, attribute, None) for name, attribute in _FACTS.items()}
-        tracks = (
-            None if self.linker is None else self.linker.update(regions, time, labels=labels, camera=facts["camera"])
-        )
+        tracks = identities = None
+        if self.linker is not None:
+            tracks = self.linker.update(regions, time, labels=labels, camera=facts["camera"], flow=flow)
+            identities = self.linker.identities()
         index = self._next_index if index is None else index
         self._next_index, self._last_time = index + 1, time
         evidence = None if not self.explain else _evidence(seen, score)
-        return Segmentation(index, time, mask, score, labels, regions, tracks, **facts, evidence=evidence)
+        return Segmentation(
+            index, time, mask, score, labels, regions, tracks, flow, **facts, evidence=evidence, identities=identities
+        )
+
+    def _flow(self, frame: Frame) -> Flow | None:
+        """From the last frame to this one, if somebody is there to estimate it."""
+        if self.estimator is None:
+            return None
+        last, self._before = self._before, frame.copy()
+        return None if last is None else self.estimator.estimate(last, frame)
+
+    def _known(self, frame: Frame, given: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_] | None:
+        """What is not to be learned: as the caller says, and where the linker knows that things have come to stand."""
+        held = None if self.linker is None else self.linker.known_foreground()
+        if held is None or held.shape != frame.shape[:2] or "known_foreground" in self.background._unsupported:
+            return given
+        return held if given is None else held | given
 
     def bootstrap(self, frames: Iterable[Frame]) -> None:
         """Start anew, and learn the empty scene from many frames at once (see ``BackgroundModel.bootstrap``).
@@ -157,14 +184,14 @@ class MotionSegmenter:
         self.background.bootstrap(frames)
         if self.linker is not None:
             self.linker.reset()
-        self._next_index, self._last_time = 0, -np.inf
+        self._next_index, self._last_time, self._before = 0, -np.inf, None
 
     def reset(self) -> None:
         """Forget what was learned; the next frame, of any size, is a first one and track ids start at 1."""
         self.background.reset()
         if self.linker is not None:
             self.linker.reset()
-        self._next_index, self._last_time = 0, -np.inf
+        self._next_index, self._last_time, self._before = 0, -np.inf, None
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Background and tracks as a dict of arrays: loaded into an equal segmenter, it continues bit for bit.
@@ -176,6 +203,8 @@ class MotionSegmenter:
         """
         own = {"next_index": np.array(self._next_index), "last_time": np.array(self._last_time)}
         own |= {f"background.{name}": array for name, array in self.background.state().items()}
+        if self._before is not None:
+            own["before"] = self._before.copy()
         if self.linker is not None:
             own |= {f"linker.{name}": array for name, array in self.linker.state().items()}
         return own
@@ -201,6 +230,8 @@ class MotionSegmenter:
                 self.background.load_state(old)
                 raise
         self._next_index, self._last_time = index, last_time
+        before = state.get("before")
+        self._before = None if before is None else before.copy()
 
 
 def _evidence(model: BackgroundModel, score: Score) -> dict[str, npt.NDArray[np.float32]]:

@@ -81,7 +81,7 @@ def segment(
     Examples
     --------
     >>> for result in segment("street.mp4"):                    # doctest: +SKIP
-    ...     print(result.time, result.tracks.confirmed.boxes)
+    ...     print(result.time, result.tracks.visible.boxes)
     """
     if offline:
         if segmenter is None:

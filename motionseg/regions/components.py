@@ -11,12 +11,18 @@ import numpy as np
 from motionseg.core.checks import check_frame, check_integer, check_mask
 from motionseg.core.errors import FrameError
 from motionseg.core.types import FOREGROUND, Frame, Labels, Mask, Regions, Score
+from motionseg.regions._looks import color_histograms, presences
 
 __all__ = ["find_regions"]
 
 
 def find_regions(
-    mask: Mask, *, score: Score | None = None, frame: Frame | None = None, min_area: int = 1
+    mask: Mask,
+    *,
+    score: Score | None = None,
+    frame: Frame | None = None,
+    background: Frame | None = None,
+    min_area: int = 1,
 ) -> tuple[Labels, Regions]:
     """Label the connected foreground of a mask (8-neighbourhood) and measure each region.
 
@@ -27,7 +33,9 @@ def find_regions(
     score : float32 (H, W), optional
         Averaged over each region; without it every region's score is 1.
     frame : uint8 (H, W) or (H, W, 3), optional
-        Its colour is averaged over each region; without it colours are 0.
+        Its colour is averaged over each region, and gives the features; without it colours are 0.
+    background : uint8, of the frame's shape, optional
+        The empty scene: with it, and the frame, ``presence`` is measured.
     min_area : int, at least 1
         Smaller regions (px2) are left out of labels and table.
 
@@ -57,7 +65,7 @@ def find_regions(
     min_area = check_integer("min_area", min_area, 1)
     if frame is not None:
         frame = check_frame(frame)
-    for name, image in (("score", score), ("frame", frame)):
+    for name, image in (("score", score), ("frame", frame), ("background", background)):
         if image is not None and image.shape[:2] != mask.shape:
             raise FrameError(f"the {name} has size {image.shape[:2]}, the mask {mask.shape}")
     _, foreground = cv2.threshold(mask, FOREGROUND - 1, 1, cv2.THRESH_BINARY)
@@ -82,7 +90,11 @@ def find_regions(
         if frame is not None:
             mean = cv2.mean(frame[box], inside)
             colors[row] = mean[:3] if frame.ndim == 3 else mean[0]
-    return labels, Regions(boxes, np.array([o.area for o in kept], np.int64), centroids, scores, colors)
+    areas = np.array([o.area for o in kept], np.int64)
+    looks = {} if frame is None else {"features": color_histograms(frame, labels, boxes, areas)}
+    if frame is not None and background is not None:
+        looks["presence"] = presences(frame, background, labels, boxes)
+    return labels, Regions(boxes, areas, centroids, scores, colors, **looks)
 
 
 class _Outline(NamedTuple):

@@ -96,7 +96,7 @@ def _check_ids_last(linker: Linker) -> None:
     """Objects that keep apart keep their ids, though regions come in any order and are missed now and then."""
     linker, owners = linker.clone(), {}
     for time, regions in _walk(60):
-        tracks = linker.update(regions, time).confirmed
+        tracks = linker.update(regions, time).visible
         for track_id, label in zip(tracks.ids.tolist(), tracks.labels.tolist(), strict=True):
             lane = round(float(regions.colors[label - 1, 0]))
             require(owners.setdefault(track_id, lane) == lane, linker, "an object keeps its id")
@@ -181,7 +181,7 @@ def _check_camera_is_taken_off(linker: Linker) -> None:
         regions = Regions(boxes, *columns, np.zeros((3, 3), np.float32))
         bad = raises(ParameterError, lambda r=regions, t=i: linker.update(r, t / 25, camera=np.zeros((3, 3))))
         require(bad, linker, "a camera that cannot be inverted raises ParameterError")
-        tracks = linker.update(regions, i / 25, camera=step).confirmed
+        tracks = linker.update(regions, i / 25, camera=step).visible
         for track_id, label in zip(tracks.ids.tolist(), tracks.labels.tolist(), strict=True):
             owner = int(order[label - 1])
             require(owners.setdefault(track_id, owner) == owner, linker, "an object keeps its id when the camera moves")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.core.checks import check_integer, check_labels, check_number, check_transform
+from motionseg.core.checks import check_flow, check_integer, check_labels, check_number, check_transform
 from motionseg.core.errors import ParameterError, StateError
-from motionseg.core.types import Boxes, Labels, Regions, Tracks, TrackState
+from motionseg.core.types import Boxes, Flow, Labels, Regions, Tracks, TrackState
 from motionseg.track._assignment import Pairs, assigned
 from motionseg.track._kalman import Filters, begun, boxes_of, corrected, moved, predicted
 from motionseg.track.base import Linker
@@ -65,6 +65,9 @@ class BoxLinker(Linker):
         """The camera has moved everything by `camera` (3, 3)."""
         self._set_filters(slice(None), moved(self._filters(), camera))
 
+    def _flow_along(self, flow: Flow) -> None:
+        """From the last frame to this one each pixel moved by `flow` (H, W, 2)."""
+
     def _fitting(self, labels: Labels) -> Labels:
         """The same; ParameterError where they do not fit what is remembered."""
         return labels
@@ -106,15 +109,20 @@ class BoxLinker(Linker):
         *,
         labels: Labels | None = None,
         camera: npt.NDArray[np.floating] | None = None,
+        flow: Flow | None = None,
     ) -> Tracks:
         time, motion = check_number("time", time), None if camera is None else check_transform(camera)
         if labels is not None:
             labels = self._fitting(check_labels(labels, len(regions)))
+        if flow is not None:
+            flow = check_flow(flow, None if labels is None else labels.shape)
         if time <= self._time:
             raise ParameterError(f"time increases from call to call: {time} s after {self._time} s")
         if len(self._tracks):
             if motion is not None:
                 self._move(motion)
+            if flow is not None:
+                self._flow_along(flow)
             self._set_filters(slice(None), predicted(self._filters(), time - self._time, self.acceleration))
         self._last_time, self._time = self._time, time
         rows, columns = self._assign(regions, labels)
@@ -136,10 +144,9 @@ class BoxLinker(Linker):
         boxes[rows] = regions.boxes[columns]
         patience = np.where(self._believed(), self.max_gap, self.max_gap * _TENTATIVE)
         alive = self._time - self._rows["last_seen"] <= patience
-        self._tracks = Tracks(
-            self._time, old.ids[alive], boxes[alive], labels[alive], areas[alive], scores[alive], old.velocities[alive],
-            old.states[alive],
-        )  # fmt: skip
+        states = np.where(self._believed(), TrackState.GONE, TrackState.TENTATIVE).astype(np.uint8)
+        now = Tracks(self._time, old.ids, boxes, labels, areas, scores, old.velocities, states, old.parents)
+        self._tracks, self._ended = now[alive], now[~alive & self._believed()]
         self._rows = {name: values[alive] for name, values in self._rows.items()}
 
     def _begin(self, new: npt.NDArray[np.intp], regions: Regions) -> None:
@@ -154,6 +161,7 @@ class BoxLinker(Linker):
             np.concatenate([old.labels, new.astype(np.int32) + 1]),
             np.concatenate([old.areas, regions.areas[new]]),
             np.concatenate([old.scores, regions.scores[new]]),
+            parents=np.concatenate([old.parents, np.zeros(len(new), np.int64)]),
         )
 
     def _snapshot(self) -> Tracks:
@@ -162,8 +170,8 @@ class BoxLinker(Linker):
         states = np.where(believed, np.where(seen, TrackState.CONFIRMED, TrackState.OCCLUDED), TrackState.TENTATIVE)
         velocities = self._filters().velocities.astype(np.float32)
         columns = (old.ids, old.boxes, old.labels, old.areas, old.scores, velocities, states.astype(np.uint8))
-        self._tracks = Tracks(self._time, *columns)
-        return self._tracks[np.arange(len(old))]
+        self._tracks = Tracks(self._time, *columns, old.parents)
+        return self._tracks.plus(self._ended)
 
     # --- state -----------------------------------------------------------------------------------
 

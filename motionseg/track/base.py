@@ -13,7 +13,7 @@ from motionseg.core.catalog import ModelInfo
 from motionseg.core.errors import StateError
 from motionseg.core.params import Parametrized
 from motionseg.core.state import read_state, write_state
-from motionseg.core.types import Labels, Regions, Tracks
+from motionseg.core.types import Flow, Labels, Regions, Tracks
 
 __all__ = ["Linker"]
 
@@ -34,6 +34,7 @@ class Linker(Parametrized, ABC):
         *,
         labels: Labels | None = None,
         camera: npt.NDArray[np.floating] | None = None,
+        flow: Flow | None = None,
     ) -> Tracks:
         """Link the regions of one frame to the tracks so far.
 
@@ -48,18 +49,38 @@ class Linker(Parametrized, ABC):
         camera : float (3, 3), optional
             Motion of the camera from the last frame to this one, pixels; None: it stood. Velocities are those of the
             objects, with the camera's motion taken off.
+        flow : float32 (H, W, 2), optional
+            Dense motion from the last frame to this one, the camera's in it; for linkers that carry masks along.
 
         Returns
         -------
         Tracks
-            Every track alive after this frame, seen in it or not.
+            Every track alive after this frame, seen in it or not; and those believed tracks that it ends, as GONE.
 
         Raises
         ------
         ParameterError
             `time` is not finite or does not increase, `labels` are not those of `regions`, or `camera` is no matrix
             that can be inverted; the linker is unchanged.
+        FrameError
+            `flow` is no such array; the linker is unchanged.
         """
+
+    def identities(self) -> Labels | None:
+        """The id of the track that each pixel of the last frame belongs to, int32 (H, W), 0 for none.
+
+        None where the linker knows no pixels: then a region belongs to the track that has its label.
+        """
+        return None
+
+    def known_foreground(self) -> npt.NDArray[np.bool_] | None:
+        """Pixels (H, W) that a background model is not to learn, as things have come to stand there; None for none."""
+        return None
+
+    @property
+    def needs_background(self) -> bool:
+        """Whether the ``presence`` of the next frame's regions is asked for."""
+        return False
 
     @abstractmethod
     def reset(self) -> None:

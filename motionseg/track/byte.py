@@ -57,7 +57,7 @@ class Byte(BoxLinker):
     ...     boxes = np.array([[10 + 2 * step, 5, 20 + 2 * step, 25]], np.float32)
     ...     scores, colors = np.full(1, score, np.float32), np.zeros((1, 3), np.float32)
     ...     tracks = linker.update(Regions(boxes, np.full(1, 200), boxes[:, :2] + (5, 10), scores, colors), step / 25)
-    >>> tracks.confirmed.ids.tolist()
+    >>> tracks.visible.ids.tolist()
     [1]
     """
 

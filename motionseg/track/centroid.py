@@ -48,7 +48,7 @@ class Centroid(BoxLinker):
     ...     boxes = np.array([[10 + 7 * step, 5, 13 + 7 * step, 8]], np.float32)
     ...     columns = np.full(1, 9), boxes[:, :2] + 1.5, np.ones(1, np.float32), np.zeros((1, 3), np.float32)
     ...     tracks = linker.update(Regions(boxes, *columns), time=step / 25)
-    >>> tracks.confirmed.ids.tolist()
+    >>> tracks.visible.ids.tolist()
     [1]
     """
 

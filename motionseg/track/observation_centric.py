@@ -61,7 +61,7 @@ class ObservationCentric(BoxLinker):
     ...     boxes = np.array([[10 + 2 * step, 5, 20 + 2 * step, 25]], np.float32)
     ...     columns = np.full(1, 200), boxes[:, :2] + (5, 10), np.ones(1, np.float32), np.zeros((1, 3), np.float32)
     ...     tracks = linker.update(Regions(boxes, *columns), time=step / 25)
-    >>> tracks.confirmed.ids.tolist()
+    >>> tracks.visible.ids.tolist()
     [1]
     """
 

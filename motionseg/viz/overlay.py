@@ -85,7 +85,7 @@ class Trails:
         if tracks.time < self.time:
             self._points.clear()
         self.time = tracks.time
-        seen = tracks.confirmed
+        seen = tracks.visible
         for track_id, (x0, _, x1, y1) in zip(seen.ids.tolist(), seen.boxes.tolist(), strict=True):
             self._points.setdefault(track_id, deque()).append((tracks.time, (x0 + x1) / 2, y1))
         for track_id, points in list(self._points.items()):
@@ -172,7 +172,7 @@ def draw_overlay(
         _outline(out, mask, labels, colors)
     if trails is not None:
         _draw_trails(out, trails)
-    _draw_boxes(out, tracks[tracks.states != TrackState.TENTATIVE], ids)
+    _draw_boxes(out, tracks.believed, ids)
     return out
 
 

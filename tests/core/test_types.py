@@ -28,7 +28,7 @@ def test_empty_columns_have_the_promised_shapes():
 
 
 def test_tracks_are_selected_by_rows():
-    assert tracks().confirmed.ids.tolist() == [4]
+    assert tracks().visible.ids.tolist() == [4]
     assert tracks()[::-1].ids.tolist() == [9, 4, 3]
     assert tracks()[np.array([True, False, True])].time == 1.5
 
@@ -40,7 +40,9 @@ def test_facts_are_frozen():
 
 def test_dataframes():
     frame = tracks().to_dataframe()
-    assert list(frame.columns) == ["time", "id", "x0", "y0", "x1", "y1", "area", "score", "state"]
+    assert list(frame.columns) == [
+        *("time", "id", "x0", "y0", "x1", "y1", "area", "score", "vx", "vy", "parent", "state")
+    ]
     assert frame["state"].tolist() == ["tentative", "confirmed", "occluded"]
     assert regions().to_dataframe().loc[1, ["label", "x0", "area"]].tolist() == [2, 6, 6]
 
@@ -66,7 +68,7 @@ def test_supervision_gets_our_columns(monkeypatch):
     monkeypatch.setitem(sys.modules, "supervision", type(sys)("supervision"))
     sys.modules["supervision"].Detections = Detections
     labels = np.zeros((8, 8), np.int32)
-    labels[2:4, 1:3], labels[0, 6] = 1, 2
+    labels[2:4, 1:3], labels[0, 6] = 3, 4
     found = tracks().to_supervision(labels)
     assert found.tracker_id.tolist() == [3, 4, 9]
     assert found.mask.sum(axis=(1, 2)).tolist() == [4, 1, 0]

@@ -33,7 +33,7 @@ def test_a_walker_is_found_and_followed():
     assert [r.index for r in results] == list(range(60))
     last = results[-1]
     assert last.time == 59 / 25
-    assert last.tracks.confirmed.ids.tolist() == [1]
+    assert last.tracks.visible.ids.tolist() == [1]
     np.testing.assert_allclose(last.tracks.boxes[0], [78, 30, 94, 60], atol=2)
     np.testing.assert_allclose(last.tracks.velocities[0], [50, 0], atol=6)
     np.testing.assert_allclose(last.regions.colors[0], [250, 30, 20], atol=25)  # the rim is of the wall

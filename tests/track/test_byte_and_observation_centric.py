@@ -70,8 +70,8 @@ def test_what_stood_still_behind_something_is_found_where_it_was():
         for i in range(20, 40):
             linker.update(regions(), i / 25)
         found[type(linker)] = linker.update(regions(at(10 + 4 * 19, 50)), 40 / 25)
-    assert found[ObservationCentric].confirmed.ids.tolist() == [1]
-    assert found[KalmanIoU].confirmed.ids.tolist() == []
+    assert found[ObservationCentric].visible.ids.tolist() == [1]
+    assert found[KalmanIoU].visible.ids.tolist() == []
 
 
 def test_a_filter_that_is_found_again_knows_the_way_it_went_unseen():
@@ -81,7 +81,7 @@ def test_a_filter_that_is_found_again_knows_the_way_it_went_unseen():
     for i in range(20, 30):
         linker.update(regions(), i / 25)
     tracks = linker.update(regions(at(90, 50)), 30 / 25)  # it went 4 pixels in 11 frames, 9 a second
-    assert tracks.confirmed.ids.tolist() == [1]
+    assert tracks.visible.ids.tolist() == [1]
     assert 0 < tracks.velocities[0, 0] < 40
     for i in range(31, 36):
         tracks = linker.update(regions(at(90, 50)), i / 25)

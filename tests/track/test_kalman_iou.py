@@ -73,14 +73,14 @@ def test_small_fast_objects_are_followed():
     linker = KalmanIoU()
     for i in range(20):
         tracks = linker.update(regions(at(10 + 7 * i, 10, 8, 8)), i / 25)
-    assert tracks.confirmed.ids.tolist() == [1]
+    assert tracks.visible.ids.tolist() == [1]
 
 
 def test_an_object_that_stops_is_kept():
     linker = KalmanIoU()
     for i in range(80):
         tracks = linker.update(regions(at(10 + 3 * min(i, 40), 10)), i / 25)
-    assert tracks.confirmed.ids.tolist() == [1]
+    assert tracks.visible.ids.tolist() == [1]
     assert np.abs(tracks.velocities).max() < 3
 
 
