@@ -204,7 +204,7 @@ class Tracks:
         return _pandas().DataFrame(columns)
 
     def to_supervision(self, identities: Labels | None = None) -> Any:
-        """A ``supervision.Detections`` of the tracks; with `identities` (H, W), the id of each pixel, also their masks."""
+        """A ``supervision.Detections`` of the tracks; with `identities` (H, W), the ids of pixels, also masks."""
         try:
             import supervision
         except ImportError as error:
