@@ -44,7 +44,7 @@ def _count(start, stop, frame, labels, corners, strides, histograms):
 def color_histograms(
     frame: Frame, labels: Labels, boxes: Boxes, areas: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """Features (N, 128) of the regions: square roots of the shares of 4 x 4 x 4 colours in their upper and lower halves.
+    """Features (N, 128): square roots of the shares of 4 x 4 x 4 colours in a region's upper and lower half.
 
     The product of two is their Bhattacharyya coefficient. Large regions are sampled.
     """
