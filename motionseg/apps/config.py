@@ -28,7 +28,7 @@ from motionseg.pipeline.refined import Refined
 from motionseg.pipeline.segmenter import MotionSegmenter
 from motionseg.refine.refiner import Refiner
 from motionseg.regions.clean import MaskCleaner
-from motionseg.track.base import Linker
+from motionseg.track.base import RegionLinker
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -41,7 +41,7 @@ __all__ = [
     "segmenter_parameters",
 ]
 
-Method = BackgroundModel | FlowEstimator | Linker | MotionSegmenter
+Method = BackgroundModel | FlowEstimator | RegionLinker | MotionSegmenter
 
 DEFAULT_MODEL = "auto"
 """What `motionseg segment` takes: as ``MotionSegmenter.auto()``."""
@@ -247,7 +247,7 @@ def _imported(name: str) -> type[Any]:
         cls = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ParameterError(f"there is no class {attribute!r} in a module {module!r}: {error}") from error
-    if not (isinstance(cls, type) and issubclass(cls, (BackgroundModel, FlowEstimator, Linker))):
+    if not (isinstance(cls, type) and issubclass(cls, (BackgroundModel, FlowEstimator, RegionLinker))):
         raise ParameterError(f"{name} is no background model, flow estimator or linker")
     return cls
 
@@ -275,7 +275,7 @@ def model_name(model: BackgroundModel) -> str:
     return module if is_known else type(model).__name__
 
 
-def _parameters(method: BackgroundModel | Linker | FlowEstimator) -> dict[str, Any]:
+def _parameters(method: BackgroundModel | RegionLinker | FlowEstimator) -> dict[str, Any]:
     """The parameters of a method and of its parts, as ``part.name``."""
     if isinstance(method, Refined):
         return {**_parameters(method.model), **_prefixed("refine", method.refiner.params())}

@@ -15,12 +15,12 @@ from motionseg.core.params import Parametrized
 from motionseg.core.state import read_state, write_state
 from motionseg.core.types import Flow, Labels, Regions, Tracks
 
-__all__ = ["Linker"]
+__all__ = ["RegionLinker"]
 
-L = TypeVar("L", bound="Linker")
+L = TypeVar("L", bound="RegionLinker")
 
 
-class Linker(Parametrized, ABC):
+class RegionLinker(Parametrized, ABC):
     """Gives regions ids that last. One object is one camera; its ids start at 1 and are never used twice."""
 
     info: ClassVar[ModelInfo]

@@ -88,10 +88,9 @@ class Overlap(BoxLinker):
         super().reset()
         self._owners = np.zeros((0, 0), np.int32)  # of each pixel: the id of the track last seen there, 0 for none
 
-    def _fitting(self, labels: Labels) -> Labels:
-        if self._owners.size and labels.shape != self._owners.shape:
+    def _check(self, regions: Regions, labels: Labels | None) -> None:
+        if labels is not None and self._owners.size and labels.shape != self._owners.shape:
             raise ParameterError(f"labels are {labels.shape}, and were {self._owners.shape} before")
-        return labels
 
     def _move(self, camera: npt.NDArray[np.float64]) -> None:
         super()._move(camera)
@@ -112,7 +111,9 @@ class Overlap(BoxLinker):
         either = self._tracks.areas[:, None] + regions.areas - common
         return self._believed_first(common / np.maximum(either, 1), self.min_iou)
 
-    def _note(self, labels: Labels) -> None:
+    def _note(self, labels: Labels | None) -> None:
+        if labels is None:
+            return
         tracks = self._tracks
         owner = np.zeros(int(tracks.labels.max(initial=0)) + 1, np.int32)
         owner[tracks.labels] = tracks.ids
