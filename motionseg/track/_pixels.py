@@ -107,7 +107,7 @@ def shared_out(
     corner: tuple[int, int],
     shapes: list[Shape],
     centres: npt.NDArray[np.floating],
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Whose pixels are a region's, of several tracks that are in it.
 
     A pixel goes to the shape that it lies in; outside of all, to the nearest; in several, to the one whose middle is
@@ -124,9 +124,9 @@ def shared_out(
 
     Returns
     -------
-    int32 (h, w), float64 (K,)
-        The number of the track, from 1, that each pixel belongs to, 0 outside of the region; and the share of each
-        shape's pixels that are in the region and in no other shape.
+    int32 (h, w), float64 (K,), float64 (K,)
+        The number of the track, from 1, that each pixel belongs to, 0 outside of the region. Pixels of the region that
+        are in one track's shape alone, and pixels that are in no other's shape; both as shares of the shape.
     """
     height, width = region.shape
     far = np.empty((len(shapes), height, width), np.float32)
@@ -148,6 +148,8 @@ def shared_out(
             away = middle * max(tall, wide)
         far[k] = np.where(inside[k], middle / (1 + middle) - 1, away)
     owners = (far.argmin(axis=0) + 1).astype(np.int32) * region
-    alone = inside & region & (inside.sum(axis=0) == 1)
-    sizes = np.array([np.count_nonzero(shape.pixels) for shape in shapes])
-    return owners, alone.sum(axis=(1, 2)) / np.maximum(sizes, 1)
+    count = inside.sum(axis=0)
+    alone = (inside & region & (count == 1)).sum(axis=(1, 2))
+    left_over = np.count_nonzero(region & (count == 0)) + alone
+    sizes = np.maximum([np.count_nonzero(shape.pixels) for shape in shapes], 1)
+    return owners, alone / sizes, left_over / sizes

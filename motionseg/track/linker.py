@@ -23,13 +23,14 @@ __all__ = ["Linker"]
 _BELIEF = 2.0  # log-odds from which a track is believed
 _PER_SIGHT, _SURE = 0.4, 1.5  # log-odds that each sight adds beside the region's own, and the most of these
 _INSIDE = 0.5  # of a track's pixels that fall into a region: it may be merged there
-_OWN = 0.08  # of a track's shape that is seen of it alone: less, and it is hidden behind the others
+_OWN, _NEEDED = 0.08, 0.25  # of a track's shape: seen of it alone, or left over by the others; less, and it is hidden
 _STEADY, _AWAY = 0.3, 0.7  # sizes: it stands within the one, and has moved when it has gone the other
 _THERE = 0.05  # presence beyond which a thing is there, or gone
 _PARTING = 1.0  # seconds that a track counts as split off
 _HIDDEN = 3.0  # times as long is waited for what is hidden in company
 _USUAL = 0.1  # gain of what is usual of a track: looks, area
-_MERGED_NOISE, _NO_SIDE = 1.5, 20.0  # times as unsure is a side of a merged track; where it has none to be seen
+_TURNS = 1.5  # sizes a second, in a second: so much more than others those that meet change their speed
+_MERGED_NOISE, _NO_SIDE = 1.0, 20.0  # times as unsure is a side of a merged track; where it has none to be seen
 _COMPARED = 64  # regions whose looks are compared with one another, at most
 
 
@@ -270,12 +271,16 @@ class Linker(BoxLinker):
         if not waiting.any() or not len(regions):
             return pairs
         members = {int(column): [int(row)] for row, column in zip(rows, columns, strict=True)}
+        outside = []
         for row in np.flatnonzero(waiting).tolist():
-            column = self._region_of_company(row, members)
             if self._tracks.labels[row] > 0 and sight.inside[row].max() >= _INSIDE:
-                column = int(sight.inside[row].argmax())
+                members.setdefault(int(sight.inside[row].argmax()), []).append(row)
+            else:
+                outside.append(row)
+        for row in outside:
+            column = self._region_of_company(row, members)
             if column is not None:
-                members.setdefault(column, []).append(row)
+                members[column].append(row)
         for column, own in members.items():
             if len(own) > 1:
                 members[column] = self._share(column, own, regions, labels, sight)
@@ -286,7 +291,7 @@ class Linker(BoxLinker):
     def _region_of_company(self, row: int, members: dict[int, list[int]]) -> int | None:
         company = self._rows["company"][row]
         for column, own in members.items():
-            if company and company in (self._tracks.ids[own[0]], self._rows["company"][own[0]]):
+            if company and company in (*self._tracks.ids[own], *self._rows["company"][own]):
                 return column
         return None
 
@@ -303,19 +308,24 @@ class Linker(BoxLinker):
         own = [row for row in own if ids[row] in self._shapes]
         x0, y0, x1, y1 = regions.boxes[column].astype(int).tolist()
         region = labels[y0:y1, x0:x1] == column + 1
-        self._rows["company"][own] = ids[own[0]] if own else 0
+        sizes = self._rows["means"][own, 4:]
+        self._rows["covariances"][own, 4:] += (_TURNS * sizes) ** 2 * (self._time - self._last_time)
         boxes, known = self._led(own, regions.boxes[column])
         middles = (boxes[:, :2] + boxes[:, 2:]) / 2
         shapes = [self._shapes[int(ids[row])] for row in own]
-        owners, alone = shared_out(region, (x0, y0), shapes, middles)
-        seen = alone >= _OWN
-        seen[0 if not seen.any() else alone.argmax()] = True
+        owners, alone, needed = shared_out(region, (x0, y0), shapes, middles)
+        seen = (alone >= _OWN) | (needed >= _NEEDED)
+        seen[needed.argmax()] = True
+        self._rows["company"][own] = ids[own[int(seen.argmax())]]
         if not seen.all():
+            hidden = np.array(own)[~seen]
+            unsure = np.full((len(hidden), 2), self.localization * _MERGED_NOISE)
+            self._set_filters(hidden, corrected(self._filters(hidden), boxes[~seen].astype(np.float32), unsure))
             own = [row for row, is_seen in zip(own, seen.tolist(), strict=True) if is_seen]
             boxes, known = self._led(own, regions.boxes[column])
             middles = (boxes[:, :2] + boxes[:, 2:]) / 2
             shapes = [self._shapes[int(ids[row])] for row in own]
-            owners, _ = shared_out(region, (x0, y0), shapes, middles)
+            owners, _, _ = shared_out(region, (x0, y0), shapes, middles)
         if len(own) > 1:
             sight.shares[column] = _Share(own, (x0, y0), owners, boxes, known)
         return own
@@ -328,6 +338,7 @@ class Linker(BoxLinker):
         boxes = self._boxes()[own].astype(np.float64)
         known = np.zeros((len(own), 2), bool)
         for axis in (0, 1):
+            sides = [axis, axis + 2]
             moves: list[list[float]] = [[] for _ in own]
             first, last = int(boxes[:, axis].argmin()), int(boxes[:, axis + 2].argmax())
             moves[first].append(blob[axis] - boxes[first, axis])
@@ -335,7 +346,13 @@ class Linker(BoxLinker):
             for k, steps in enumerate(moves):
                 if steps:
                     known[k, axis] = True
-                    boxes[k, [axis, axis + 2]] += float(np.mean(steps))
+                    boxes[k, sides] += float(np.mean(steps))
+            # Nobody is outside.
+            out_low, out_high = blob[axis] - boxes[:, axis], boxes[:, axis + 2] - blob[axis + 2]
+            fits = out_low + out_high <= 0
+            into = np.where(fits, np.maximum(out_low, 0) - np.maximum(out_high, 0), (out_low - out_high) / 2)
+            boxes[:, sides] += into[:, None]
+            known[:, axis] |= into != 0
         return boxes, known
 
     def _find_pieces(self, pairs: Pairs, regions: Regions, sight: _Sight) -> None:
