@@ -143,7 +143,7 @@ class MotionSegmenter:
         facts = {name: getattr(seen, attribute, None) for name, attribute in _FACTS.items()}
         tracks = identities = None
         if self.linker is not None:
-            tracks = self.linker.update(regions, time, labels=labels, camera=facts["camera"], flow=flow)
+            tracks = self.linker.update(regions, time, labels=labels, camera=facts["camera"], flow=flow, frame=frame)
             identities = self.linker.identities()
         index = self._next_index if index is None else index
         self._next_index, self._last_time = index + 1, time

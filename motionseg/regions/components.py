@@ -10,9 +10,10 @@ import numpy as np
 from scipy import ndimage
 
 from motionseg.core.checks import check_frame, check_integer, check_labels, check_mask
+from motionseg.core.colors import color_histograms
 from motionseg.core.errors import FrameError, ParameterError
 from motionseg.core.types import FOREGROUND, Boxes, Frame, Labels, Mask, Regions, Score
-from motionseg.regions._looks import color_histograms, presences
+from motionseg.regions._presence import presences
 
 __all__ = ["find_regions", "measure_labels"]
 

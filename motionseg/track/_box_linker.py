@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.core.checks import check_flow, check_integer, check_labels, check_number, check_transform
+from motionseg.core.checks import check_flow, check_frame, check_integer, check_labels, check_number, check_transform
 from motionseg.core.errors import ParameterError, StateError
-from motionseg.core.types import Boxes, Flow, Labels, Regions, Tracks, TrackState
+from motionseg.core.types import Boxes, Flow, Frame, Labels, Regions, Tracks, TrackState
 from motionseg.track._assignment import Pairs, assigned
 from motionseg.track._kalman import Filters, begun, boxes_of, corrected, moved, predicted
 from motionseg.track.base import RegionLinker
@@ -131,12 +131,15 @@ class BoxLinker(RegionLinker):
         labels: Labels | None = None,
         camera: npt.NDArray[np.floating] | None = None,
         flow: Flow | None = None,
+        frame: Frame | None = None,
     ) -> Tracks:
         time, motion = check_number("time", time), None if camera is None else check_transform(camera)
         if labels is not None:
             labels = check_labels(labels, len(regions))
         if flow is not None:
             flow = check_flow(flow, None if labels is None else labels.shape)
+        if frame is not None:
+            frame = check_frame(frame, None if labels is None else (*labels.shape, *frame.shape[2:]))
         if time <= self._time:
             raise ParameterError(f"time increases from call to call: {time} s after {self._time} s")
         self._check(regions, labels)
@@ -147,7 +150,9 @@ class BoxLinker(RegionLinker):
                 self._flow_along(flow)
             self._set_filters(slice(None), predicted(self._filters(), time - self._time, self.acceleration))
         self._last_time, self._time = self._time, time
+        self._frame = frame
         pairs = self._assign(regions, labels)
+        self._frame = None
         boxes, areas = self._measured(pairs, regions)
         if len(boxes):
             self._seen(pairs[0], boxes, time)

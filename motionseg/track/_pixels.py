@@ -1,4 +1,4 @@
-"""Tracks as pixels: which region they move onto, and how a region is shared out among several of them."""
+"""Tracks as pixels: which region they move onto, and what shape they have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from motionseg.core.jit import kernel
 from motionseg.core.types import Flow, Labels
 
-__all__ = ["Shape", "carried", "overlaps", "shape_of", "shared_out"]
+__all__ = ["Shape", "carried", "overlaps", "shape_of"]
 
 _NO_FLOW = np.zeros((0, 0, 2), np.float32)
 
@@ -100,56 +100,3 @@ def shape_of(picture: Labels, value: int, centre: npt.NDArray[np.floating]) -> S
     columns = np.flatnonzero(band.any(axis=0))
     pixels = band[:, columns[0] : columns[-1] + 1].copy()
     return Shape(pixels, (float(columns[0] - centre[0]), float(rows[0] - centre[1])))
-
-
-def shared_out(
-    region: npt.NDArray[np.bool_],
-    corner: tuple[int, int],
-    shapes: list[Shape],
-    centres: npt.NDArray[np.floating],
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Whose pixels are a region's, of several tracks that are in it.
-
-    A pixel goes to the shape that it lies in; outside of all, to the nearest; in several, to the one whose middle is
-    nearest, measured in its size: a watershed from the shapes as they are expected.
-
-    Parameters
-    ----------
-    region : bool (h, w)
-        Cut out of the picture at `corner` (x, y).
-    shapes : list of Shape
-        Of the K tracks.
-    centres : float (K, 2)
-        Where they are expected.
-
-    Returns
-    -------
-    int32 (h, w), float64 (K,), float64 (K,)
-        The number of the track, from 1, that each pixel belongs to, 0 outside of the region. Pixels of the region that
-        are in one track's shape alone, and pixels that are in no other's shape; both as shares of the shape.
-    """
-    height, width = region.shape
-    far = np.empty((len(shapes), height, width), np.float32)
-    inside = np.zeros((len(shapes), height, width), bool)
-    y, x = np.ogrid[:height, :width]
-    for k, (shape, centre) in enumerate(zip(shapes, centres, strict=True)):
-        tall, wide = shape.pixels.shape
-        left = round(float(centre[0]) + shape.offset[0]) - corner[0]
-        top = round(float(centre[1]) + shape.offset[1]) - corner[1]
-        into = slice(max(top, 0), min(top + tall, height)), slice(max(left, 0), min(left + wide, width))
-        if into[0].start < into[0].stop and into[1].start < into[1].stop:
-            inside[k][into] = shape.pixels[
-                into[0].start - top : into[0].stop - top, into[1].start - left : into[1].stop - left
-            ]
-        middle = np.hypot((x - left - wide / 2) / wide, (y - top - tall / 2) / tall).astype(np.float32)
-        if inside[k].any():
-            away = cv2.distanceTransform(np.logical_not(inside[k]).view(np.uint8), cv2.DIST_L2, 3)
-        else:
-            away = middle * max(tall, wide)
-        far[k] = np.where(inside[k], middle / (1 + middle) - 1, away)
-    owners = (far.argmin(axis=0) + 1).astype(np.int32) * region
-    count = inside.sum(axis=0)
-    alone = (inside & region & (count == 1)).sum(axis=(1, 2))
-    left_over = np.count_nonzero(region & (count == 0)) + alone
-    sizes = np.maximum([np.count_nonzero(shape.pixels) for shape in shapes], 1)
-    return owners, alone / sizes, left_over / sizes

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from motionseg.core.catalog import ModelInfo
 from motionseg.core.checks import check_number
+from motionseg.core.colors import COLOR_FEATURES, color_numbers
 from motionseg.core.errors import ParameterError, StateError
 from motionseg.core.geometry import box_areas, box_intersections
-from motionseg.core.types import Boxes, Labels, Regions, TrackState
+from motionseg.core.types import Boxes, Frame, Labels, Regions, TrackState
 from motionseg.track._assignment import Pairs, assigned
 from motionseg.track._box_linker import BoxLinker, Rows
+from motionseg.track._groups import Share, color_odds, led, located, shared_out
 from motionseg.track._kalman import centres_of, corrected, moved_boxes
 from motionseg.track._likeness import Looks, of_area, of_motion, of_overlap, of_score
-from motionseg.track._pixels import Shape, carried, overlaps, shape_of, shared_out
+from motionseg.track._pixels import Shape, carried, overlaps, shape_of
 
 __all__ = ["Linker"]
 
@@ -34,18 +36,6 @@ _MERGED_NOISE, _NO_SIDE = 1.0, 20.0  # times as unsure is a side of a merged tra
 _COMPARED = 64  # regions whose looks are compared with one another, at most
 
 
-class _Share(NamedTuple):
-    """A region and the tracks in it."""
-
-    rows: list[int]
-    corner: tuple[int, int]
-    owners: npt.NDArray[np.int32]
-    """Cut out at `corner`: the number, from 1, of the track of each pixel."""
-    boxes: npt.NDArray[np.float64]
-    known: npt.NDArray[np.bool_]
-    """(K, 2): whether the region shows where they are, in x and in y."""
-
-
 class _Sight:
     """What tracks, moved on, and the regions of one frame have in common."""
 
@@ -57,7 +47,7 @@ class _Sight:
         self.inside = common / np.maximum(self.own, 1)
         self.origins = np.full(common.shape[1], -1)  # of each region: the track that it comes out of
         self.pieces: dict[int, int] = {}  # regions that are pieces of a track
-        self.shares: dict[int, _Share] = {}  # regions that several tracks share
+        self.shares: dict[int, Share] = {}  # regions that several tracks share
 
 
 class Linker(BoxLinker):
@@ -156,6 +146,7 @@ class Linker(BoxLinker):
         self._looks = Looks()
         self._view = np.zeros(4)  # in which regions were ever seen, a box, pixels
         self._start = np.inf
+        self._frame: Frame | None = None
 
     # --- what is remembered of tracks ------------------------------------------------------------
 
@@ -310,50 +301,52 @@ class Linker(BoxLinker):
         region = labels[y0:y1, x0:x1] == column + 1
         sizes = self._rows["means"][own, 4:]
         self._rows["covariances"][own, 4:] += (_TURNS * sizes) ** 2 * (self._time - self._last_time)
-        boxes, known = self._led(own, regions.boxes[column])
-        middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-        shapes = [self._shapes[int(ids[row])] for row in own]
-        owners, alone, needed = shared_out(region, (x0, y0), shapes, middles)
+        numbers = None
+        if self._frame is not None and self._depth == COLOR_FEATURES:
+            numbers = color_numbers(self._frame[y0:y1, x0:x1])
+        share, alone, needed = self._placed(own, (x0, y0), region, regions.boxes[column], numbers)
         seen = (alone >= _OWN) | (needed >= _NEEDED)
         seen[needed.argmax()] = True
         self._rows["company"][own] = ids[own[int(seen.argmax())]]
         if not seen.all():
             hidden = np.array(own)[~seen]
             unsure = np.full((len(hidden), 2), self.localization * _MERGED_NOISE)
-            self._set_filters(hidden, corrected(self._filters(hidden), boxes[~seen].astype(np.float32), unsure))
+            self._set_filters(hidden, corrected(self._filters(hidden), share.boxes[~seen].astype(np.float32), unsure))
             own = [row for row, is_seen in zip(own, seen.tolist(), strict=True) if is_seen]
-            boxes, known = self._led(own, regions.boxes[column])
-            middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-            shapes = [self._shapes[int(ids[row])] for row in own]
-            owners, _, _ = shared_out(region, (x0, y0), shapes, middles)
+            share, _, _ = self._placed(own, (x0, y0), region, regions.boxes[column], numbers)
         if len(own) > 1:
-            sight.shares[column] = _Share(own, (x0, y0), owners, boxes, known)
+            sight.shares[column] = share
         return own
 
-    def _led(self, own: list[int], blob: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], Any]:
-        """Boxes (K, 4) of tracks in one region: expected, and moved to the sides of the region that they reach first.
+    def _placed(
+        self,
+        own: list[int],
+        corner: tuple[int, int],
+        region: npt.NDArray[np.bool_],
+        blob: Boxes,
+        numbers: npt.NDArray[np.intp] | None,
+    ) -> tuple[Share, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Where tracks are in a region, which pixels are whose, and what :func:`shared_out` says of their shapes."""
+        shapes = [self._shapes[int(id)] for id in self._tracks.ids[own]]
+        boxes, known = led(self._boxes()[own].astype(np.float64), blob)
+        middles, odds = (boxes[:, :2] + boxes[:, 2:]) / 2, None
+        if numbers is not None and len(own) > 1:
+            filters = self._filters(np.array(own))
+            histograms = self._rows["features"][own].astype(np.float64) ** 2
+            odds = color_odds(numbers, corner[1], histograms, boxes, region) * self._distinct(own)[:, None, None]
+            variances = filters.covariances[:, :2] + (self.localization * filters.means[:, 4:]) ** 2
+            found = located(odds, corner, region, shapes, middles, variances)
+            boxes += np.tile(found - middles, 2)
+            middles, known[:] = found, True
+        owners, alone, needed = shared_out(region, corner, shapes, middles, odds)
+        return Share(own, corner, owners, boxes, known), alone, needed
 
-        Also (K, 2): whether the region has shown where they are, in x and in y.
-        """
-        boxes = self._boxes()[own].astype(np.float64)
-        known = np.zeros((len(own), 2), bool)
-        for axis in (0, 1):
-            sides = [axis, axis + 2]
-            moves: list[list[float]] = [[] for _ in own]
-            first, last = int(boxes[:, axis].argmin()), int(boxes[:, axis + 2].argmax())
-            moves[first].append(blob[axis] - boxes[first, axis])
-            moves[last].append(blob[axis + 2] - boxes[last, axis + 2])
-            for k, steps in enumerate(moves):
-                if steps:
-                    known[k, axis] = True
-                    boxes[k, sides] += float(np.mean(steps))
-            # Nobody is outside.
-            out_low, out_high = blob[axis] - boxes[:, axis], boxes[:, axis + 2] - blob[axis + 2]
-            fits = out_low + out_high <= 0
-            into = np.where(fits, np.maximum(out_low, 0) - np.maximum(out_high, 0), (out_low - out_high) / 2)
-            boxes[:, sides] += into[:, None]
-            known[:, axis] |= into != 0
-        return boxes, known
+    def _distinct(self, own: list[int]) -> npt.NDArray[np.float32]:
+        """How surely each of these tracks can be told from the others by looks, in [0, 1]."""
+        features = self._rows["features"][own]
+        likeness = self._looks.likeness(1 - features @ features.T)
+        np.fill_diagonal(likeness, -np.inf)
+        return np.clip(-likeness.max(axis=1) / 4, 0, 1).astype(np.float32)
 
     def _find_pieces(self, pairs: Pairs, regions: Regions, sight: _Sight) -> None:
         """Of regions that are nobody's: whose piece they are."""
@@ -396,7 +389,10 @@ class Linker(BoxLinker):
         for share in sight.shares.values():
             merged[share.rows] = True
         own["beliefs"][rows] += _PER_SIGHT + np.clip(of_score(regions.scores[columns]), -_SURE, _SURE)
-        alone = ~merged[rows]
+        hides = np.ones(len(self._tracks), bool)
+        hides[rows] = False
+        hides &= (own["company"] > 0) & (self._time - own["last_seen"] <= self.max_gap)
+        alone = ~merged[rows] & ~np.isin(own["company"][rows], own["company"][hides])
         rows, columns = rows[alone], columns[alone]
         own["parted"][rows[self._was_merged()[rows]]] = self._time
         own["company"][rows] = 0
