@@ -28,6 +28,7 @@ _INSIDE = 0.5  # of a track's pixels that fall into a region: it may be merged t
 _OWN, _NEEDED = 0.08, 0.25  # of a track's shape: seen of it alone, or left over by the others; less, and it is hidden
 _STEADY, _AWAY = 0.3, 0.7  # sizes: it stands within the one, and has moved when it has gone the other
 _THERE = 0.05  # presence beyond which a thing is there, or gone
+_YOUNG = 0.5  # seconds: who was alone for less is no member of a company
 _PARTING = 1.0  # seconds that a track counts as split off
 _HIDDEN = 3.0  # times as long is waited for what is hidden in company
 _USUAL = 0.1  # gain of what is usual of a track: looks, area
@@ -164,6 +165,7 @@ class Linker(BoxLinker):
             "born": np.full(n, time),
             "still_since": np.full(n, time),
             "moved": np.zeros(n, bool),
+            "alone": np.zeros(n),  # seconds in a region of its own
             "parted": np.full(n, -np.inf),
             "presence": np.zeros(n),
         }
@@ -307,6 +309,12 @@ class Linker(BoxLinker):
         share, alone, needed = self._placed(own, (x0, y0), region, regions.boxes[column], numbers)
         seen = (alone >= _OWN) | (needed >= _NEEDED)
         seen[needed.argmax()] = True
+        known_for = self._rows["alone"][own]
+        young = seen & (known_for < _YOUNG)
+        young[known_for.argmax()] = False
+        self._rows["last_seen"][np.array(own)[young]] = -np.inf  # a piece that had come ahead of the rest: it ends
+        seen &= ~young
+        seen[known_for.argmax()] |= not seen.any()
         self._rows["company"][own] = ids[own[int(seen.argmax())]]
         if not seen.all():
             hidden = np.array(own)[~seen]
@@ -396,6 +404,7 @@ class Linker(BoxLinker):
         rows, columns = rows[alone], columns[alone]
         own["parted"][rows[self._was_merged()[rows]]] = self._time
         own["company"][rows] = 0
+        own["alone"][rows] += self._time - self._last_time
         for row in rows.tolist():
             self._shapes.pop(int(self._tracks.ids[row]), None)
         measured = regions.presence[columns]
