@@ -14,7 +14,7 @@ from motionseg.core.errors import ParameterError, StateError
 from motionseg.core.geometry import box_areas, box_intersections
 from motionseg.core.types import Boxes, Frame, Labels, Regions, TrackState
 from motionseg.track._assignment import Pairs, assigned
-from motionseg.track._box_linker import BoxLinker, Rows
+from motionseg.track._box_linker import _TENTATIVE, BoxLinker, Rows
 from motionseg.track._groups import Share, color_odds, led, located, shared_out
 from motionseg.track._kalman import centres_of, corrected, moved_boxes
 from motionseg.track._likeness import Looks, of_area, of_motion, of_overlap, of_score
@@ -125,7 +125,7 @@ class Linker(BoxLinker):
         *,
         min_hits: int = 2,
         min_score: float = 0.5,
-        max_gap: float = 2.0,
+        max_gap: float = 1.0,
         reach: float = 0.3,
         stop_time: float = 2.0,
         hold: float = 30.0,
@@ -458,7 +458,9 @@ class Linker(BoxLinker):
         return np.asarray(ids[origins])
 
     def _patience(self) -> npt.NDArray[np.float64]:
-        return super()._patience() * np.where(self._rows["company"] > 0, _HIDDEN, 1)
+        centres = self._filters().means[:, :2]
+        outside = ((centres < self._view[:2]) | (centres > self._view[2:])).any(axis=1)
+        return super()._patience() * np.where(outside, _TENTATIVE, np.where(self._rows["company"] > 0, _HIDDEN, 1))
 
     def _begin(self, new: npt.NDArray[np.intp], regions: Regions, parents: npt.NDArray[np.int64]) -> None:
         super()._begin(new, regions, parents)
