@@ -93,7 +93,7 @@ class BoxLinker(RegionLinker):
     def _check(self, regions: Regions, labels: Labels | None) -> None:
         """ParameterError where they do not fit what is remembered."""
 
-    def _note(self, labels: Labels | None) -> None:
+    def _note(self, regions: Regions, labels: Labels | None) -> None:
         """The frame's regions as pixels, after all tracks know their region."""
 
     # --- what a subclass may look at -----------------------------------------------------------
@@ -162,7 +162,7 @@ class BoxLinker(RegionLinker):
         parents = self._parents(new)
         self._keep_alive(pairs, regions, boxes, areas)
         self._begin(new, regions, parents)
-        self._note(labels)
+        self._note(regions, labels)
         return self._snapshot()
 
     def _keep_alive(self, pairs: Pairs, regions: Regions, seen: Boxes, seen_areas: npt.NDArray[np.int64]) -> None:

@@ -9,41 +9,49 @@ import numpy as np
 import numpy.typing as npt
 
 from motionseg.core.jit import kernel
-from motionseg.core.types import Flow, Labels
+from motionseg.core.types import Boxes, Flow, Labels
 
-__all__ = ["Shape", "carried", "overlaps", "shape_of"]
+__all__ = ["Shape", "carried", "carried_boxes", "overlaps", "painted", "shape_of"]
 
 _NO_FLOW = np.zeros((0, 0, 2), np.float32)
 
 
 @kernel
-def _count(start, stop, identities, ids, steps, flow, labels, common, own):
-    """Rows start .. stop: each pixel of a track is moved, and counts for the label it comes to."""
+def _count(start, stop, identities, ids, extents, steps, flow, labels, common, own):
+    """Tracks start .. stop: each of its pixels is moved, and counts for the label it comes to."""
     height, width = labels.shape
-    last_id, row = 0, -1
-    for y in range(start, stop):
-        for x in range(width):
-            identity = identities[y, x]
-            if identity == 0:
-                continue
-            if identity != last_id:
-                last_id, row = identity, np.searchsorted(ids, identity)
-                if row == len(ids) or ids[row] != identity:
-                    row = -1
-            if row < 0:
-                continue
-            own[row] += 1
-            if flow.shape[0] > 0:
-                u, v = x + int(np.rint(flow[y, x, 0])), y + int(np.rint(flow[y, x, 1]))
-            else:
-                u, v = x + steps[row, 0], y + steps[row, 1]
-            if 0 <= u < width and 0 <= v < height:
-                common[row, labels[v, u]] += 1
+    for row in range(start, stop):
+        x0, y0, x1, y1 = extents[row]
+        for y in range(max(y0, 0), min(y1, height)):
+            for x in range(max(x0, 0), min(x1, width)):
+                if identities[y, x] != ids[row]:
+                    continue
+                own[row] += 1
+                if flow.shape[0] > 0:
+                    u, v = x + int(np.rint(flow[y, x, 0])), y + int(np.rint(flow[y, x, 1]))
+                else:
+                    u, v = x + steps[row, 0], y + steps[row, 1]
+                if 0 <= u < width and 0 <= v < height:
+                    common[row, labels[v, u]] += 1
+
+
+@kernel
+def _paint(start, stop, labels, extents, owners, identities):
+    """Regions start .. stop: their pixels get the id of their owner."""
+    for row in range(start, stop):
+        if owners[row] == 0:
+            continue
+        x0, y0, x1, y1 = extents[row]
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                if labels[y, x] == row + 1:
+                    identities[y, x] = owners[row]
 
 
 def overlaps(
     identities: Labels,
     ids: npt.NDArray[np.int64],
+    boxes: Boxes,
     steps: npt.NDArray[np.floating],
     labels: Labels,
     n_regions: int,
@@ -57,7 +65,9 @@ def overlaps(
     identities : int32 (H, W)
         The id of the track that each pixel belonged to, 0 for none.
     ids : int64 (N,)
-        Of the tracks, ascending.
+        Of the tracks.
+    boxes : float (N, 4)
+        In which all pixels of each track lie.
     steps : float (N, 2)
         How far each has moved, pixels.
     labels : int32 (H, W)
@@ -71,9 +81,56 @@ def overlaps(
         Common pixels; and the pixels that each track has in `identities`.
     """
     common, own = np.zeros((len(ids), n_regions + 1), np.int64), np.zeros(len(ids), np.int64)
-    whole = np.rint(steps).astype(np.int64)
-    _count(0, len(labels), identities, ids, whole, _NO_FLOW if flow is None else flow, labels, common, own)
+    whole, extents = np.rint(steps).astype(np.int64), _extents(boxes)
+    _count(0, len(ids), identities, ids, extents, whole, _NO_FLOW if flow is None else flow, labels, common, own)
     return common[:, 1:], own
+
+
+@kernel
+def _keep(start, stop, old, ids, extents, identities):
+    """Tracks start .. stop: their pixels stay."""
+    height, width = identities.shape
+    for row in range(start, stop):
+        x0, y0, x1, y1 = extents[row]
+        for y in range(max(y0, 0), min(y1, height)):
+            for x in range(max(x0, 0), min(x1, width)):
+                if old[y, x] == ids[row]:
+                    identities[y, x] = ids[row]
+
+
+def painted(
+    labels: Labels,
+    boxes: Boxes,
+    owners: npt.NDArray[np.int64],
+    *,
+    under: tuple[Labels, npt.NDArray[np.int64], npt.NDArray[np.floating]] | None = None,
+) -> Labels:
+    """The picture in which each region has the id of its owner, int32 (H, W), 0 for none.
+
+    Parameters
+    ----------
+    labels : int32 (H, W)
+        The regions.
+    boxes : float (M, 4)
+        In which their pixels lie.
+    owners : int64 (M,)
+        Ids; 0 for none.
+    under : (int32 (H, W), int64 (K,), float (K, 4)), optional
+        A picture before, and the ids, and boxes, of the tracks in it that stay beneath the regions.
+    """
+    identities = np.zeros(labels.shape, np.int32)
+    if under is not None:
+        old, ids, extents = under
+        _keep(0, len(ids), old, ids, _extents(extents), identities)
+    _paint(0, len(boxes), labels, _extents(boxes), owners, identities)
+    return identities
+
+
+def _extents(boxes: Boxes) -> npt.NDArray[np.int64]:
+    """Whole pixels that boxes touch."""
+    extents = np.empty(boxes.shape, np.int64)
+    extents[:, :2], extents[:, 2:] = np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])
+    return extents
 
 
 def carried(picture: Labels, camera: npt.NDArray[np.float64]) -> Labels:
@@ -81,6 +138,20 @@ def carried(picture: Labels, camera: npt.NDArray[np.float64]) -> Labels:
     # float32 holds numbers up to 16 million.
     moved = cv2.warpPerspective(picture.astype(np.float32), camera, picture.shape[::-1], flags=cv2.INTER_NEAREST)
     return np.asarray(moved, np.int32)
+
+
+def carried_boxes(
+    boxes: npt.NDArray[np.float64], camera: npt.NDArray[np.float64], shape: tuple[int, ...]
+) -> npt.NDArray[np.float64]:
+    """Boxes (N, 4) about where such a camera takes what is in them, in a picture of `shape`; empty ones stay empty."""
+    corners = np.stack([boxes[:, [0, 1]], boxes[:, [2, 1]], boxes[:, [0, 3]], boxes[:, [2, 3]]], axis=1)
+    to = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], axis=2) @ camera.T
+    lost = (to[..., 2] <= 0).any(axis=1)
+    places = to[..., :2] / np.where(lost[:, None], 1, to[..., 2])[..., None]
+    moved = np.concatenate([places.min(axis=1) - 1, places.max(axis=1) + 1], axis=1)
+    moved[lost] = 0, 0, shape[1], shape[0]
+    moved[boxes[:, 2] <= boxes[:, 0]] = 0
+    return np.clip(moved, -1, [shape[1] + 1, shape[0] + 1] * 2)
 
 
 class Shape(NamedTuple):

@@ -14,11 +14,12 @@ from motionseg.core.errors import ParameterError, StateError
 from motionseg.core.geometry import box_areas, box_intersections
 from motionseg.core.types import Boxes, Frame, Labels, Regions, TrackState
 from motionseg.track._assignment import Pairs, assigned
-from motionseg.track._box_linker import _TENTATIVE, BoxLinker, Rows
+from motionseg.track._box_linker import _TENTATIVE, Rows
 from motionseg.track._groups import Share, color_odds, led, located, shared_out
 from motionseg.track._kalman import centres_of, corrected, moved_boxes
 from motionseg.track._likeness import Looks, of_area, of_motion, of_overlap, of_score
-from motionseg.track._pixels import Shape, carried, overlaps, shape_of
+from motionseg.track._pixel_linker import PixelLinker
+from motionseg.track._pixels import Shape, shape_of
 
 __all__ = ["Linker"]
 
@@ -51,7 +52,7 @@ class _Sight:
         self.shares: dict[int, Share] = {}  # regions that several tracks share
 
 
-class Linker(BoxLinker):
+class Linker(PixelLinker):
     """Follows regions through meetings, partings, hiding and standing; what belongs together is weighed by odds.
 
     Each track and region are compared by several cues (where the region is, how large, how much of the moved mask it
@@ -142,7 +143,6 @@ class Linker(BoxLinker):
     def reset(self) -> None:
         self._depth = 0  # of features
         super().reset()
-        self._identities = np.zeros((0, 0), np.int32)
         self._shapes: dict[int, Shape] = {}
         self._looks = Looks()
         self._view = np.zeros(4)  # in which regions were ever seen, a box, pixels
@@ -174,8 +174,7 @@ class Linker(BoxLinker):
         return np.asarray(self._rows["confirmed"])
 
     def _check(self, regions: Regions, labels: Labels | None) -> None:
-        if labels is not None and self._identities.size and labels.shape != self._identities.shape:
-            raise ParameterError(f"labels are {labels.shape}, and were {self._identities.shape} before")
+        super()._check(regions, labels)
         depth = regions.features.shape[1]
         if self._depth and depth not in (0, self._depth):
             raise ParameterError(f"features are of {depth} numbers, and were of {self._depth} before")
@@ -185,8 +184,6 @@ class Linker(BoxLinker):
         for name in ("homes", "anchors"):
             points = self._rows[name]
             self._rows[name] = moved_boxes(np.concatenate([points, points], axis=1), camera)[:, :2]
-        if self._identities.size:
-            self._identities = carried(self._identities, camera)
 
     # --- who is whom -------------------------------------------------------------------------------
 
@@ -219,17 +216,16 @@ class Linker(BoxLinker):
 
     def _look(self, regions: Regions, labels: Labels | None) -> _Sight:
         """How tracks, moved on, and regions overlap."""
-        n = len(self._tracks)
         if labels is None:
             boxes = self._boxes()
+            common: npt.NDArray[Any]
+            own: npt.NDArray[Any]
             common, own = box_intersections(boxes, regions.boxes).astype(np.float64), box_areas(boxes)
             areas: npt.NDArray[Any] = box_areas(regions.boxes)
-        elif self._identities.size:
-            steps = self._filters().velocities * (self._time - self._last_time)
-            common, own = overlaps(self._identities, self._tracks.ids, steps, labels, len(regions))
-            areas = regions.areas
         else:
-            common, own, areas = np.zeros((n, len(regions))), np.zeros(n), regions.areas
+            steps = self._filters().velocities * (self._time - self._last_time)
+            common, own = self._common(regions, labels, steps)
+            areas = regions.areas
         return _Sight(self._tracks.ids, common, own, areas)
 
     def _odds(self, regions: Regions, sight: _Sight) -> npt.NDArray[np.float64]:
@@ -491,23 +487,18 @@ class Linker(BoxLinker):
 
     # --- pixels --------------------------------------------------------------------------------------
 
-    def _note(self, labels: Labels | None) -> None:
-        if labels is None:
-            self._identities = np.zeros((0, 0), np.int32)
-            return
-        tracks, sight = self._tracks, self._sight
-        owner = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
-        owner[tracks.labels] = tracks.ids
-        owner[0] = 0
-        for column, row in sight.pieces.items():
-            owner[column + 1] = sight.ids[row]
-        self._identities = owner[labels]
+    def _pieces(self) -> dict[int, int]:
+        return {column: int(self._sight.ids[row]) for column, row in self._sight.pieces.items()}
+
+    def _note(self, regions: Regions, labels: Labels | None) -> None:
+        super()._note(regions, labels)
+        sight = self._sight
         for share in sight.shares.values():
             (x, y), (height, width) = share.corner, share.owners.shape
             ids = np.array([0, *(sight.ids[row] for row in share.rows)], np.int32)
             into = self._identities[y : y + height, x : x + width]
             np.copyto(into, ids[share.owners], where=share.owners > 0)
-        for identity in self._shapes.keys() - set(tracks.ids.tolist()):
+        for identity in self._shapes.keys() - set(self._tracks.ids.tolist()):
             del self._shapes[identity]
 
     def identities(self) -> Labels | None:
@@ -537,7 +528,6 @@ class Linker(BoxLinker):
         ids, shapes = list(self._shapes), list(self._shapes.values())
         return {
             **super().state(),
-            "identities": self._identities.copy(),
             "looks": self._looks.seen.copy(),
             "view": np.append(self._view, self._start),
             "shape_ids": np.array(ids, np.int64),
@@ -557,7 +547,7 @@ class Linker(BoxLinker):
             raise StateError("the shapes in the state of a Linker do not fit their sizes")
         super().load_state(state)
         self._depth = state["features"].shape[1]
-        self._identities, self._looks.seen = state["identities"].copy(), state["looks"].copy()
+        self._looks.seen = state["looks"].copy()
         self._view, self._start = state["view"][:4].copy(), float(state["view"][4])
         parts = np.split(pixels, ends[:-1]) if len(sizes) else []
         shapes = [
