@@ -5,47 +5,121 @@ They add up, and what adds up to more than 0 is believed; no weight is learned f
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Looks", "of_area", "of_motion", "of_overlap", "of_score"]
+from motionseg.core.jit import kernel
+
+__all__ = ["Looks", "TrackCues", "logit", "odds_of"]
 
 Values = npt.NDArray[np.floating]
-_SAME_AREA, _OTHER_AREA = 0.35, 1.0  # deviations of the logarithm of the ratio of two areas
 _LIMIT = 4.0  # of every cue but motion: none is ever surer
+_HOPELESS = -12.0  # of motion: nothing can make up for it
+_SAME_AREA, _OTHER_AREA = 0.35, 1.0  # deviations of the logarithm of the ratio of two areas
+_AREA_GAIN = np.log(_OTHER_AREA / _SAME_AREA)
+_AREA_LOSS = (_SAME_AREA**-2 - _OTHER_AREA**-2) / 2
 _STATISTICS = 2000  # pairs that are remembered of how alike things are
 
 
-def of_motion(innovation: Values, variance: Values, view: float) -> npt.NDArray[np.float64]:
-    """Normal density (N, M) of a region's centre about the expected one, by that of anywhere in `view` (px2).
+@kernel
+def _weigh(start, stop, centres, variances, view, to, areas, own, alone, features, places, region_areas, scores,
+           region_features, common, looks, odds):  # fmt: skip
+    """Tracks start .. stop: the sum of the cues for every region."""
+    same, other, same_spread, other_spread, constant = looks
+    for i in range(start, stop):
+        spread = 2 * np.pi * np.sqrt(variances[i, 0] * variances[i, 1])
+        base = np.log(view / spread)
+        for j in range(len(to)):
+            dx, dy = to[j, 0] - centres[i, 0], to[j, 1] - centres[i, 1]
+            total = base - (dx * dx / variances[i, 0] + dy * dy / variances[i, 1]) / 2
+            if total < _HOPELESS:
+                odds[i, j] = _HOPELESS
+                continue
+            if alone[i]:
+                ratio = areas[i] - region_areas[j]
+                total += max(_AREA_GAIN - ratio * ratio * _AREA_LOSS, -_LIMIT)
+                if own[i] > 0:
+                    iou = common[i, j] / (own[i] + places[j] - common[i, j])
+                    iou = min(max(iou, 0.01), 0.99)
+                    # Of the same thing: Beta(3, 1); else Beta(1, 3).
+                    total += min(max(2 * np.log(iou / (1 - iou)), -_LIMIT), _LIMIT)
+            total += scores[j] / 2
+            if features.shape[1] > 0 and other > same:
+                product, known, shown = 0.0, False, False
+                for k in range(features.shape[1]):
+                    known |= features[i, k] != 0
+                    shown |= region_features[j, k] != 0
+                    product += features[i, k] * region_features[j, k]
+                if known and shown:
+                    within = min(max(1 - product, same), other)
+                    ratio = (within - other) ** 2 * other_spread - (within - same) ** 2 * same_spread + constant
+                    total += min(max(ratio, -_LIMIT), _LIMIT)
+            odds[i, j] = total
 
-    `innovation` (N, M, 2), pixels; `variance` (N, 2), px2.
+
+class TrackCues(NamedTuple):
+    """What is known of N tracks before a frame.
+
+    Attributes
+    ----------
+    centres, variances : float64 (N, 2)
+        Where their centres are expected, pixels, px2.
+    areas : float64 (N,)
+        Usual ones, px2.
+    own : int64 or float32 (N,)
+        Pixels before, which `common` counts; 0 where there are none to compare.
+    alone : bool (N,)
+        Whether they were seen in a region of their own.
+    features : float32 (N, D)
+        Usual looks, of length 1; zeros where they are not known.
     """
-    squares = (innovation**2 / variance[:, None]).sum(axis=2)
-    spread = 2 * np.pi * np.sqrt(variance.prod(axis=1))
-    return np.asarray(np.log(view / spread)[:, None] - squares / 2)
+
+    centres: npt.NDArray[np.float64]
+    variances: npt.NDArray[np.float64]
+    areas: npt.NDArray[np.float64]
+    own: npt.NDArray[Any]
+    alone: npt.NDArray[np.bool_]
+    features: npt.NDArray[np.float32]
 
 
-def of_area(tracks: Values, regions: Values) -> npt.NDArray[np.float64]:
-    """Two areas (N,), (M,) in px2 of one thing are more alike than those of any two."""
-    ratio = np.log(np.maximum(tracks, 1))[:, None] - np.log(np.maximum(regions, 1))
-    likeness = np.log(_OTHER_AREA / _SAME_AREA) - ratio**2 / 2 * (_SAME_AREA**-2 - _OTHER_AREA**-2)
-    return np.asarray(np.maximum(likeness, -_LIMIT))
+def odds_of(
+    tracks: TrackCues,
+    centres: npt.NDArray[np.float64],
+    areas: npt.NDArray[Any],
+    scores: Values,
+    features: npt.NDArray[np.float32],
+    common: npt.NDArray[Any],
+    *,
+    view: float,
+    looks: Looks,
+) -> npt.NDArray[np.float64]:
+    """Log-odds, float64 (N, M), that tracks and regions are the same.
+
+    * motion: the normal density of the region's centre about the expected one, by that of anywhere in `view` (px2);
+    * area: two areas of one thing are more alike than those of any two;
+    * overlap: intersection over union of the pixels moved on and the region's (`common`, (N, M));
+    * score: the odds that the region is a thing at all;
+    * looks: the likeness of features, as `looks` has learned to read it.
+
+    What motion calls hopeless is -12.
+    """
+    odds = np.empty(common.shape)
+    depth = tracks.features.shape[1] if features.shape[1] == tracks.features.shape[1] else 0
+    _weigh(
+        0, len(odds), tracks.centres, np.maximum(tracks.variances, 0.25), view, centres,
+        np.log(np.maximum(tracks.areas, 1)), tracks.own, tracks.alone, tracks.features[:, :depth],
+        np.maximum(areas, 1), np.log(np.maximum(areas, 1)), logit(scores), features[:, :depth], common,
+        looks.numbers(), odds,
+    )  # fmt: skip
+    return odds
 
 
-def of_overlap(iou: Values) -> npt.NDArray[np.float64]:
-    """Intersection over union (N, M) of what was expected and what was seen: Beta(3, 1) if it is the same, else
-    Beta(1, 3)."""
-    safe = np.clip(iou, 0.01, 0.99)
-    return np.asarray(np.clip(2 * np.log(safe / (1 - safe)), -_LIMIT, _LIMIT))
-
-
-def of_score(scores: Values) -> npt.NDArray[np.float64]:
-    """The odds (M,) that a region is a thing at all."""
-    safe = np.clip(scores, 0.05, 0.95)
-    return np.asarray(np.log(safe / (1 - safe)))
+def logit(shares: Values) -> npt.NDArray[np.float64]:
+    """Natural log-odds of shares in [0, 1], none of them quite sure."""
+    safe = np.clip(shares, 0.05, 0.95)
+    return np.asarray(np.log(safe / (1 - safe)), np.float64)
 
 
 class Looks:
@@ -61,22 +135,23 @@ class Looks:
     def learn(self, same: Values, others: Values) -> None:
         """Distances (1 - product of features) of pairs that are surely the same, and surely not."""
         for row, distances in zip(self.seen, (same, others), strict=True):
-            if len(distances):
-                row[0] = min(row[0] + len(distances), _STATISTICS)
-                share = min(len(distances) / row[0], 1)
-                row[1] += share * (float(np.mean(distances)) - row[1])
-                row[2] += share * (float(np.mean(np.square(distances))) - row[2])
+            n = len(distances)
+            if n:
+                row[0] = min(row[0] + n, _STATISTICS)
+                row[1:] += min(n / row[0], 1) * (np.array([distances.sum(), distances @ distances]) / n - row[1:])
+
+    def numbers(self) -> tuple[float, float, float, float, float]:
+        """Both means, 1 / (2 variance) of both, and the constant of the ratio of the two normal densities."""
+        (_, same, same2), (_, other, other2) = self.seen.tolist()
+        a, b = max(same2 - same**2, 1e-4), max(other2 - other**2, 1e-4)
+        return same, other, 1 / (2 * a), 1 / (2 * b), float(np.log(b / a)) / 2
 
     def likeness(self, distances: Values) -> npt.NDArray[np.float64]:
         """Of distances of any shape: the log-likelihood ratio of the same thing by another."""
-        (_, same, same2), (_, other, other2) = self.seen.tolist()
+        same, other, same_spread, other_spread, constant = self.numbers()
         if other <= same:
             return np.zeros(np.shape(distances))
         # Between the two means only: nothing looks too much alike, or is too different to be different.
         within = np.clip(distances, same, other)
-        (a, b) = (max(second - mean**2, 1e-4) for mean, second in ((same, same2), (other, other2)))
-        ratio = (within - other) ** 2 / (2 * b) - (within - same) ** 2 / (2 * a) + np.log(b / a) / 2
+        ratio = (within - other) ** 2 * other_spread - (within - same) ** 2 * same_spread + constant
         return np.asarray(np.clip(ratio, -_LIMIT, _LIMIT))
-
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        return {"looks": self.seen.copy()}

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from motionseg.core.jit import kernel
 from motionseg.core.types import Boxes, Flow, Labels
 
-__all__ = ["Shape", "carried", "carried_boxes", "overlaps", "painted", "shape_of"]
+__all__ = ["Shape", "carried", "carried_boxes", "ellipse", "overlaps", "painted", "shape_of"]
 
 _NO_FLOW = np.zeros((0, 0, 2), np.float32)
 
@@ -162,12 +162,22 @@ class Shape(NamedTuple):
     """From the track's centre to the upper left corner, x and y, pixels."""
 
 
-def shape_of(picture: Labels, value: int, centre: npt.NDArray[np.floating]) -> Shape | None:
-    """The pixels of `value` in a picture of numbers, about `centre` (x, y); None if there are none."""
-    rows = np.flatnonzero((picture == value).any(axis=1))
+def shape_of(
+    identities: Labels, identity: int, box: npt.NDArray[np.floating], centre: npt.NDArray[np.floating]
+) -> Shape | None:
+    """The pixels of a track in a picture of ids, within `box` (4,), about `centre` (x, y); None if there are none."""
+    x0, y0, x1, y1 = np.clip(_extents(box[None])[0], 0, None).tolist()
+    pixels = identities[y0:y1, x0:x1] == identity
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
     if not len(rows):
         return None
-    band = picture[rows[0] : rows[-1] + 1] == value
-    columns = np.flatnonzero(band.any(axis=0))
-    pixels = band[:, columns[0] : columns[-1] + 1].copy()
-    return Shape(pixels, (float(columns[0] - centre[0]), float(rows[0] - centre[1])))
+    inner = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
+    return Shape(inner, (float(x0 + columns[0] - centre[0]), float(y0 + rows[0] - centre[1])))
+
+
+def ellipse(size: npt.NDArray[np.floating]) -> Shape:
+    """The shape of a track of which no pixels are known; `size`: width and height, pixels."""
+    wide, tall = np.maximum(np.ceil(size), 1).astype(int).tolist()
+    y, x = np.ogrid[:tall, :wide]
+    pixels = ((x + 0.5) / wide - 0.5) ** 2 + ((y + 0.5) / tall - 0.5) ** 2 <= 0.25
+    return Shape(pixels, (-wide / 2, -tall / 2))
