@@ -42,8 +42,8 @@ def coco_track_results(
     Returns
     -------
     list of dict
-        In ascending order of ids: image_id, category_id, track_id, segmentation, bbox (x, y, w, h), area, score; box and
-        area are those of the pixels.
+        In ascending order of ids: image_id, category_id, track_id, segmentation, bbox (x, y, w, h), area, score; box
+        and area are those of the pixels.
 
     Raises
     ------

@@ -162,10 +162,10 @@ def write_mots(path: str | os.PathLike[str], frames: Iterable[tuple[int, Labels]
 class MotsWriter(RowsWriter):
     """Writes the pixels of tracks, frame by frame, as a result file of MOTS.
 
-    MOTS has room for 999 objects of a class: id = class * 1000 + number. Track 1000 and all later ones get the
-    thousands of their number put in front: 100,000 * (number // 1000) + class * 1000 + number % 1000, so that track 1500
-    is 102500 as a pedestrian. These are ids that no other track and no truth has, whose class can still be read off;
-    ``MotsTable.numbers`` takes them apart. The class also has its own column.
+    MOTS has room for 999 objects of a class: id = class * 1000 + number. Track 1000 and all later ones have the
+    thousands of their number in front: 100,000 * (number // 1000) + class * 1000 + number % 1000, so that track 1500 as
+    a pedestrian is 102500. No other track has that id, and its class can still be read off (it also has a column of
+    its own); ``MotsTable.numbers`` takes ids apart.
 
     Parameters
     ----------

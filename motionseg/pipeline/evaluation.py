@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from motionseg.background.base import BackgroundModel
 from motionseg.core.checks import check_choice
