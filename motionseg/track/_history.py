@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -195,27 +196,28 @@ class TrackHistory:
         ParameterError
             Two tracks that would become one are not one after the other.
         """
-        rows = self.rows()
-        old = rows["id"]
-        new = _mapped(old, mapping)
-        keep = np.ones(len(rows), bool)
-        starts = np.flatnonzero(np.diff(old, prepend=old[0] - 1 if len(old) else 0))  # of each old track
-        order = starts[np.lexsort((rows["frame"][starts], new[starts]))]
-        for one, other in zip(order[:-1].tolist(), order[1:].tolist(), strict=True):
-            if new[one] != new[other]:
+        rows, seen = self.rows(), self.seen()
+        old, new = rows["id"], _mapped(rows["id"], mapping)
+        ids, starts, counts = np.unique(seen["id"], return_index=True, return_counts=True)
+        begins, ends, names = seen["frame"][starts], seen["frame"][starts + counts - 1], _mapped(ids, mapping)
+        order = np.lexsort((begins, names))
+        keep = (old == new) | np.isin(old, ids)
+        for one, other in pairwise(order.tolist()):
+            if names[one] != names[other]:
                 continue
-            part = slice(one, int(np.searchsorted(old, old[one], side="right")))
-            unseen = np.isin(rows["state"][part], _UNSEEN)
-            late = rows["frame"][part] >= rows["frame"][other]
-            if (late & ~unseen).any():
-                frame = rows["frame"][part][late & ~unseen][0]
-                raise ParameterError(
-                    f"tracks {old[one]} and {old[other]} cannot be one: both are there in frame {frame}"
-                )
-            keep[part] = ~late & (rows["state"][part] != TrackState.GONE)
+            if ends[one] >= begins[other]:
+                until = f"{ids[one]} is seen until frame {ends[one]}, and {ids[other]} from frame {begins[other]} on"
+                raise ParameterError(f"two tracks cannot be one: {until}")
+            first, second = self._part(ids[one]), self._part(ids[other])
+            keep[first] &= (rows["frame"][first] < begins[other]) & (rows["state"][first] != TrackState.GONE)
+            keep[second] &= rows["frame"][second] >= begins[other]
         changed = rows.copy()
         changed["id"], changed["parent"] = new, _mapped(rows["parent"], mapping)
-        self._inherit(changed, order)
+        # A track that is joined of several came out of what the first of them did.
+        parents = changed["parent"][np.searchsorted(old, ids)]
+        first_of = dict(zip(names[order][::-1].tolist(), parents[order][::-1].tolist(), strict=True))
+        changed["parent"] = [first_of.get(id, 0) for id in new.tolist()]
+        changed["parent"][changed["parent"] == new] = 0
         looks: dict[int, npt.NDArray[np.float32]] = {}
         for id, total in self._looks.items():
             to = mapping.get(id, id)
@@ -247,18 +249,14 @@ class TrackHistory:
         for k in np.flatnonzero(pairs).tolist():
             between = frames[places[k] + 1 : places[k + 1]]
             filled.append(_between(seen[k], seen[k + 1], between))
-            start, stop = (int(np.searchsorted(rows["id"], seen[k]["id"], side=side)) for side in ("left", "right"))
-            own = rows["frame"][start:stop]
-            is_old[start:stop] |= (own > seen[k]["frame"]) & (own < seen[k + 1]["frame"])
+            part = self._part(seen[k]["id"])
+            own = rows["frame"][part]
+            is_old[part] |= (own > seen[k]["frame"]) & (own < seen[k + 1]["frame"])
         return self._made(np.concatenate([rows[~is_old], *filled]), self._looks)
 
-    def _inherit(self, rows: Rows, order: npt.NDArray[np.intp]) -> None:
-        """A track that is joined of several came out of what the first one did."""
-        first: dict[int, int] = {}
-        for row in rows[order]:
-            first.setdefault(int(row["id"]), int(row["parent"]))
-        rows["parent"] = [first[id] for id in rows["id"].tolist()]
-        rows["parent"][rows["parent"] == rows["id"]] = 0
+    def _part(self, id: int) -> slice:
+        """Where in :meth:`rows` those of track `id` are."""
+        return slice(*np.searchsorted(self.rows()["id"], [id, id + 1]).tolist())
 
     def _made(self, rows: Rows, looks: dict[int, npt.NDArray[np.float32]]) -> TrackHistory:
         """Another history with these rows, in any order, and the same frames."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,10 @@ def stitch(
 ) -> dict[int, int]:
     """Find tracks that go on as other ones.
 
-    The end of a track is carried on at its last speed, the start of a later one backwards at its first: each should meet
-    the other, or come to stand on its way there, as behind an obstacle. Their sizes, looks (features, else mean colours)
-    and directions should be alike. Of all pairs those are taken that are best together, each end and each start once.
+    The end of a track is carried on at its last speed, the start of a later one backwards at its first: each should
+    meet the other, or come to stand on its way there, as behind an obstacle. Their sizes, looks (features, else mean
+    colours) and directions should be alike. Of all pairs those are taken that are best together, each end and each
+    start once.
 
     Parameters
     ----------
@@ -62,8 +64,8 @@ def stitch(
 
     Notes
     -----
-    Costs are added up: distances forward and backward (half of each squared; standard deviation .3 sizes and .5 for each
-    second of the gap), log ratio of sizes (.3), look (1 - product, .15) or colour (30 grey levels), up to 4 for a
+    Costs are added up: distances forward and backward (half of each squared; standard deviation .3 sizes and .5 for
+    each second of the gap), log ratio of sizes (.3), look (1 - product, .15) or colour (30 grey levels), up to 4 for a
     turn, 1 for a stop, 1 for a gap of `max_gap`.
 
     Examples
@@ -115,7 +117,7 @@ def _sides(history: TrackHistory, window: float, *, forward: bool) -> _Sides:
     n_features = max((len(f) for f in features if f is not None), default=0)
     nothing = np.full(n_features, np.nan)
     times, points, velocities, sizes, colors = (np.zeros((len(ids), *shape)) for shape in ((), (2,), (2,), (), (3,)))
-    for row, (a, b) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for row, (a, b) in enumerate(pairwise(bounds)):
         times[row] = seen["time"][b - 1 if forward else a]
         near = np.abs(seen["time"][a:b] - times[row]) <= window
         boxes, elapsed = seen["box"][a:b][near].astype(np.float64), seen["time"][a:b][near] - times[row]

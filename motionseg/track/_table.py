@@ -145,7 +145,7 @@ def _standing(rows: npt.NDArray[Any], ids: npt.NDArray[np.int64]) -> npt.NDArray
 
 
 def _path(points: npt.NDArray[np.float64], radii: npt.NDArray[np.float64]) -> float:
-    """Length of the way along `points`, in steps longer than the `radii` there; what is left after the last step, too."""
+    """Length of the way along `points`, in steps longer than the `radii` there, and what is left after the last."""
     (x, y), length, distance, moved = points[0].tolist(), 0.0, 0.0, False
     for (px, py), radius in zip(points.tolist(), radii.tolist(), strict=True):
         distance = ((px - x) ** 2 + (py - y) ** 2) ** 0.5
