@@ -24,7 +24,7 @@ _SIZE = 0.3  # log of the ratio of sizes
 _LOOK = 0.15  # 1 - product of features
 _COLOR = 30.0  # grey levels, root mean square over B, G, R
 _MOST = 9.0  # that size, and look, can cost each
-_TURN = 4.0  # what it costs to come out opposite to the way one went in
+_TURN = 6.0  # what it costs to come out opposite to the way one went in
 _STOP = 1.0  # what it costs to have gone nowhere at all
 _MOVES = 0.3  # sizes per second: what is slower has no direction
 # A speed is not known from a few frames: this much time squared is added, with no motion in it, to those of the fit.
@@ -65,7 +65,7 @@ def stitch(
     Notes
     -----
     Costs are added up: distances forward and backward (half of each squared; standard deviation .3 sizes and .5 for
-    each second of the gap), log ratio of sizes (.3), look (1 - product, .15) or colour (30 grey levels), up to 4 for a
+    each second of the gap), log ratio of sizes (.3), look (1 - product, .15) or colour (30 grey levels), up to 6 for a
     turn, 1 for a stop, 1 for a gap of `max_gap`.
 
     Examples
