@@ -161,7 +161,7 @@ def segment_to_folder(
         except KeyboardInterrupt:
             stop.asked = True
         summary["seconds"] = round(summary["seconds"] + time.perf_counter() - began, 3)
-        summary |= {"tracks": len(track_ids), "complete": error is None and not stop.asked}
+        summary["complete"] = error is None and not stop.asked
         try:
             summary |= more.finish(folder, segmenter, complete=summary["complete"])
         except OutputError as failure:
@@ -170,6 +170,7 @@ def segment_to_folder(
     summary["error"] = str(error) if error else None if summary["complete"] else "interrupted"
     summary |= {
         "frames_per_second": round(summary["frames"] / max(summary["seconds"], 1e-3), 2),
+        "tracks": len(track_ids) - summary.get("joined", 0),
         "versions": versions(),
         "files": sorted(path.name for path in folder.iterdir() if _is_ours(path.name, results=True)),
     }

@@ -19,7 +19,7 @@ __all__ = ["draw_map", "draw_trajectories"]
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _PAPER, _INK = (24, 24, 24), (235, 235, 235)
-_DIM = 0.45  # of the background's brightness
+_DIM = 0.55  # of the background's brightness
 _BAR, _MARGIN = 16, 10  # pixels
 _STEPS = (1, 2, 2.5, 5, 10)  # of ticks, times powers of ten
 _SMOOTH = 0.2  # seconds: standard deviation of the window that drawn ways are smoothed by

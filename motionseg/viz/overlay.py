@@ -170,10 +170,10 @@ def draw_overlay(
     colors = _colors(owners, tracks.ids if owned else tracks.labels, tracks, tint)
     if alpha > 0:
         _tint(out, mask, owners, colors, alpha)
-    if contours:
+    if contours and segmentation.identities is not None:
+        _outline_each(out, mask, segmentation.identities, colors)
+    elif contours:
         _outline(out, mask, owners, colors)
-        if owned and owners is not None:
-            _divide(out, mask, owners, colors)
     if trails is not None:
         _draw_trails(out, trails)
     _draw_boxes(out, tracks.believed, ids)
@@ -216,15 +216,16 @@ def _outline(out: Frame, mask: Frame, owners: Labels | None, colors: npt.NDArray
         cv2.drawContours(out, [contour], 0, colors[owner].tolist(), 1)
 
 
-def _divide(out: Frame, mask: Frame, owners: Labels, colors: npt.NDArray[np.uint8]) -> None:
-    """Lines where pixels of two tracks touch: the rims of both."""
-    rims = np.zeros(owners.shape, bool)
-    for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        touch = (owners[one] != owners[other]) & (owners[one] > 0) & (owners[other] > 0)
-        rims[one] |= touch
-        rims[other] |= touch
-    rims &= mask == FOREGROUND
-    out[rims] = colors[owners[rims]]
+def _outline_each(out: Frame, mask: Frame, owners: Labels, colors: npt.NDArray[np.uint8]) -> None:
+    """Of every track what it owns, also where two touch: pixels with a neighbour that is another's."""
+    whose = np.where(mask == FOREGROUND, owners, -1)
+    height, width = whose.shape
+    around = np.pad(whose, 1, constant_values=-1)
+    rims = np.zeros(whose.shape, bool)
+    for y, x in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        rims |= around[y : y + height, x : x + width] != whose
+    rims &= whose >= 0
+    out[rims] = colors[whose[rims]]
 
 
 def _draw_trails(out: Frame, trails: Trails) -> None:
