@@ -128,13 +128,14 @@ def track(
     from motionseg.apps.track_job import track_to_folder
 
     with errors(json_):
-        given = {name for name in context.params if str(context.get_parameter_source(name)) != _DEFAULT}
+        given = [name for name in context.params if str(context.get_parameter_source(name)) != _DEFAULT]
         if (source is None) == (detections is None):
             raise ParameterError("give a SOURCE to look at, or --detections with boxes to link")
-        wrong = given & {"fps"} if detections is None else given - _OF_BOXES
-        if wrong:
-            options = ", ".join(f"--{_FLAGS.get(name, name)}" for name in sorted(wrong))
-            raise ParameterError(f"{options} {'needs' if detections is None else 'does not go with'} --detections")
+        if detections is None and "fps" in given:
+            raise ParameterError("--fps is of --detections; a SOURCE has times of its own")
+        wrong = ", ".join(f"--{_FLAGS.get(name, name)}" for name in given if name not in _OF_BOXES)
+        if detections is not None and wrong:
+            raise ParameterError(f"of a SOURCE, and not of --detections: {wrong}")
     if detections is not None:
         _link(detections, output, linker, settings, fps, overwrite, json_)
         return

@@ -122,10 +122,10 @@ def segment_to_folder(
     facts = {"model": model_name(segmenter.background), "linker": linker_name(segmenter.linker)}
     facts |= {"parameters": segmenter_parameters(segmenter), "masks": masks, "resized_to": width, "offline": offline}
     facts |= {"explain": segmenter.explain, **more.facts}
-    is_whole = True
+    is_whole, done_until = True, -math.inf
     if resume:
         summary |= _continue(folder, segmenter, more, source, facts)
-        start = math.nextafter(summary["last_time"], math.inf)
+        start = done_until = summary["last_time"]  # a source with nothing behind it is no error
     else:
         _check_free(folder, source, overwrite)
     if offline and (not resume or isinstance(segmenter.background, Auto)):
@@ -146,6 +146,8 @@ def segment_to_folder(
                 outputs = _Outputs(stack, folder, video.fps or 25.0, masks, overlay)
                 more.open(stack, folder)
                 for index, seconds, frame in stop.until_asked(video):
+                    if seconds <= done_until:
+                        continue
                     is_whole = False  # between learning a frame and having written it
                     result = segmenter.step(frame, seconds, index=index)
                     track_ids |= outputs.write(frame, result)

@@ -269,7 +269,7 @@ class TrackHistory:
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """All of it as arrays; loaded into another history, that goes on as this one."""
-        looks = np.array(list(self._looks.values()), np.float32).reshape(len(self._looks), -1)
+        looks = np.stack(list(self._looks.values())) if self._looks else np.zeros((0, 0), np.float32)
         return {
             "rows": self._rows[: self._n_rows].copy(),
             "frames": self._frames[: self._n_frames].copy(),

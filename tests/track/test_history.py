@@ -199,6 +199,16 @@ def test_state_goes_on():
             TrackHistory().load_state({k: v for k, v in whole.state().items() if k != name})
 
 
+@pytest.mark.parametrize("frames", [{}, {3: []}, {3: [(1, 5, 5, TrackState.TENTATIVE)]}])
+def test_the_state_of_nothing_goes_on(frames):
+    begun, other = history_of(frames), TrackHistory()
+    other.load_state(begun.state())
+    assert (len(other), other.n_frames) == (0, len(frames))
+    tracks = tracks_at(9, [(1, 5, 5, 1)])
+    other.add(9, tracks, regions_of(tracks))
+    assert other.ids.tolist() == [1]
+
+
 def test_a_row_takes_what_the_documentation_says():
     history = history_of(walk(1000))
     assert history.state()["rows"].itemsize == 81
