@@ -139,14 +139,18 @@ class CocoTracksWriter(RowsWriter):
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         size = self.path.stat().st_size if self._append and self.path.exists() else 0
-        self._file = self.path.open("r+b" if size else "wb", buffering=0)
-        if not size:
-            self._put(b"[" + _CLOSED, 0)
-            return
-        self._file.seek(max(0, size - len(_CLOSED)))
-        if self._file.read() != _CLOSED:
-            raise ValueError("it is there already, and is no list of results")
-        self._is_empty = size == len(b"[" + _CLOSED)
+        file = self.path.open("r+b" if size else "wb", buffering=0)
+        try:
+            if size:
+                file.seek(max(0, size - len(_CLOSED)))
+                if file.read() != _CLOSED:
+                    raise ValueError("it is there already, and is no list of results")
+            else:
+                file.write(b"[" + _CLOSED)
+        except (OSError, ValueError):
+            file.close()
+            raise
+        self._file, self._is_empty = file, size in (0, len(b"[" + _CLOSED))
 
     def _write(self, rows: Iterable[str]) -> None:
         self._check_open()
@@ -165,7 +169,7 @@ class CocoTracksWriter(RowsWriter):
             super()._put(data, end)
         except OSError:
             with suppress(OSError):
-                self._file.write(_CLOSED if end else b"")
+                self._file.write(_CLOSED)
             raise
 
     @staticmethod

@@ -84,7 +84,7 @@ def read_tracks(path: str | os.PathLike[str]) -> dict[int, Tracks]:
     """
     path = Path(path)
     rows = iter(read_rows(path, _parse))
-    if next(rows, None) is not None:
+    if next(rows, ()) is not None:
         raise SourceError(f"the first line is {','.join(_COLUMNS)}", source=str(path))
     frames: dict[int, list[tuple[Any, ...]]] = {}
     for row in rows:
