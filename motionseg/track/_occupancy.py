@@ -115,7 +115,12 @@ class Occupancy:
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """All of it as arrays; loaded into an equal one, that goes on as this one."""
-        own = {"heat": self._heat, "dwell": self._dwell, "visitors": self._visitors, "times": self._times}
+        own: dict[str, npt.NDArray[Any]] = {
+            "heat": self._heat,
+            "dwell": self._dwell,
+            "visitors": self._visitors,
+            "times": self._times,
+        }
         return {**{name: array.copy() for name, array in own.items()}, "time": np.array(self._time)}
 
     def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:

@@ -84,13 +84,13 @@ def draw_map(
     colors = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
     # What is hardly more than nothing is dark in the map of colours: there the picture shines through.
     weight = np.where(above, np.clip(0.35 + 2 * values / highest, 0, 1), 0)[..., None].astype(np.float32)
-    picture = np.rint(picture + weight * (colors.astype(np.float32) - picture)).astype(np.uint8)
-    return np.ascontiguousarray(np.hstack([picture, _legend(values.shape[0], highest, title)]))
+    mixed: Frame = np.rint(picture + weight * (colors.astype(np.float32) - picture)).astype(np.uint8)
+    return np.hstack([mixed, _legend(values.shape[0], highest, title)])
 
 
 def _dimmed(frame: Frame) -> Frame:
     grey = frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-    return cv2.cvtColor((grey * _DIM).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    return np.asarray(cv2.cvtColor((grey * _DIM).astype(np.uint8), cv2.COLOR_GRAY2BGR), np.uint8)
 
 
 def _legend(height: int, highest: float, title: str) -> Frame:

@@ -182,6 +182,18 @@ def test_nothing_moves_and_all_files_are_there(tmp_path):
     assert (read_coco(out / "tracks.json"), read_tracks(out / "tracks.csv"), table_of(out)) == ([], {}, [])
 
 
+@pytest.mark.parametrize(("model", "offline"), [("naive_flow", False), ("knn", True), ("opencv_mog2", False)])
+def test_any_model_has_pictures(film, tmp_path, model, offline):
+    """Before a camera that moves there is no empty scene to draw on: the last frame takes its place."""
+    options = ["--offline"] if offline else []
+    result = run(film, "-o", tmp_path / "out", "--model", model, "--masks", "none", "--end", "0.8", *options)
+    assert result.exit_code == 0, result.output
+    ways, last = (read_image(path, grey=True) for path in (tmp_path / "out" / "trajectories.png", film / "0019.png"))
+    assert ways.shape == last.shape
+    alike = np.abs(ways - 0.55 * last) < 8  # darkened
+    assert alike.mean() > 0.7
+
+
 # --- joined ------------------------------------------------------------------------------------
 
 
