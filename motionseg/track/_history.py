@@ -68,7 +68,12 @@ class TrackHistory:
         self._rows, self._n_rows = np.zeros(64, _ROW), 0
         self._frames, self._n_frames = np.zeros(64, _FRAME), 0
         self._looks: dict[int, npt.NDArray[np.float32]] = {}  # of each track: the sum of its features
+        self._forget()
+
+    def _forget(self) -> None:
+        """What was derived from the rows so far."""
         self._sorted: Rows | None = None
+        self._seen: tuple[Rows, dict[int, slice]] | None = None
 
     def __len__(self) -> int:
         """Number of rows: of tracks and frames."""
@@ -82,7 +87,7 @@ class TrackHistory:
     @property
     def ids(self) -> npt.NDArray[np.int64]:
         """Of all tracks that were seen, ascending."""
-        return np.unique(self.seen()["id"])
+        return np.array(list(self._seen_parts()[1]), np.int64)
 
     # --- while it happens ------------------------------------------------------------------------
 
@@ -130,7 +135,7 @@ class TrackHistory:
     def _append(self, rows: Rows, frames: Rows) -> None:
         self._rows, self._n_rows = _longer(self._rows, self._n_rows, rows)
         self._frames, self._n_frames = _longer(self._frames, self._n_frames, frames)
-        self._sorted = None
+        self._forget()
 
     # --- when it is over -------------------------------------------------------------------------
 
@@ -145,8 +150,16 @@ class TrackHistory:
 
     def seen(self) -> Rows:
         """Those of :meth:`rows` in which the track was seen."""
-        rows = self.rows()
-        return rows[~np.isin(rows["state"], _UNSEEN)]
+        return self._seen_parts()[0]
+
+    def _seen_parts(self) -> tuple[Rows, dict[int, slice]]:
+        """The rows in which tracks were seen, and where in them those of each track are."""
+        if self._seen is None:
+            rows = self.rows()
+            seen = rows[~np.isin(rows["state"], _UNSEEN)]
+            seen.flags.writeable = False
+            self._seen = seen, _parts(seen)
+        return self._seen
 
     def frames(self) -> Iterator[tuple[int, Tracks]]:
         """Every frame's number and tracks, as they were added but for the tentative ones; their labels are 0."""
@@ -157,11 +170,10 @@ class TrackHistory:
 
     def trajectory(self, id: int) -> Trajectory:
         """Where track `id` was seen. Raises ParameterError if it never was."""
-        seen = self.seen()
-        start, stop = np.searchsorted(seen["id"], [id, id + 1])
-        if start == stop:
+        seen, parts = self._seen_parts()
+        if id not in parts:
             raise ParameterError(f"there is no track {id}")
-        rows = seen[start:stop]
+        rows = seen[parts[id]]
         boxes = rows["box"]
         x = (boxes[:, 0] + boxes[:, 2]) / 2
         return Trajectory(
@@ -197,6 +209,7 @@ class TrackHistory:
             Two tracks that would become one are not one after the other.
         """
         rows, seen = self.rows(), self.seen()
+        parts = _parts(rows)
         old, new = rows["id"], _mapped(rows["id"], mapping)
         ids, starts, counts = np.unique(seen["id"], return_index=True, return_counts=True)
         begins, ends, names = seen["frame"][starts], seen["frame"][starts + counts - 1], _mapped(ids, mapping)
@@ -208,7 +221,7 @@ class TrackHistory:
             if ends[one] >= begins[other]:
                 until = f"{ids[one]} is seen until frame {ends[one]}, and {ids[other]} from frame {begins[other]} on"
                 raise ParameterError(f"two tracks cannot be one: {until}")
-            first, second = self._part(ids[one]), self._part(ids[other])
+            first, second = parts[int(ids[one])], parts[int(ids[other])]
             keep[first] &= (rows["frame"][first] < begins[other]) & (rows["state"][first] != TrackState.GONE)
             keep[second] &= rows["frame"][second] >= begins[other]
         changed = rows.copy()
@@ -245,18 +258,14 @@ class TrackHistory:
         places = np.searchsorted(frames["frame"], seen["frame"])
         pairs = (seen["id"][1:] == seen["id"][:-1]) & (np.diff(places) > 1) & (np.diff(seen["time"]) <= max_gap)
         is_old = np.zeros(len(rows), bool)
-        filled = []
+        filled, parts = [], _parts(rows)
         for k in np.flatnonzero(pairs).tolist():
             between = frames[places[k] + 1 : places[k + 1]]
             filled.append(_between(seen[k], seen[k + 1], between))
-            part = self._part(seen[k]["id"])
+            part = parts[int(seen[k]["id"])]
             own = rows["frame"][part]
             is_old[part] |= (own > seen[k]["frame"]) & (own < seen[k + 1]["frame"])
         return self._made(np.concatenate([rows[~is_old], *filled]), self._looks)
-
-    def _part(self, id: int) -> slice:
-        """Where in :meth:`rows` those of track `id` are."""
-        return slice(*np.searchsorted(self.rows()["id"], [id, id + 1]).tolist())
 
     def _made(self, rows: Rows, looks: dict[int, npt.NDArray[np.float32]]) -> TrackHistory:
         """Another history with these rows, in any order, and the same frames."""
@@ -297,6 +306,13 @@ def _longer(array: Rows, n: int, more: Rows) -> tuple[Rows, int]:
         array = np.concatenate([array, np.zeros(max(total, 2 * len(array)) - len(array), array.dtype)])
     array[n:total] = more
     return array, total
+
+
+def _parts(rows: Rows) -> dict[int, slice]:
+    """Where those of each track are; they are sorted by track."""
+    ids, starts, counts = np.unique(rows["id"], return_index=True, return_counts=True)
+    ends = (starts + counts).tolist()
+    return {id: slice(start, stop) for id, start, stop in zip(ids.tolist(), starts.tolist(), ends, strict=True)}
 
 
 def _mapped(ids: npt.NDArray[np.int64], mapping: Mapping[int, int]) -> npt.NDArray[np.int64]:
