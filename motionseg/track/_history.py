@@ -13,19 +13,10 @@ import numpy.typing as npt
 from motionseg.core.checks import check_integer, check_number
 from motionseg.core.errors import ParameterError, StateError
 from motionseg.core.types import Regions, Tracks, TrackState
+from motionseg.track._rows import FRAME, ROW, UNSEEN, Rows, between, longer, mapped, parts_of, tracks_of
 from motionseg.track._table import TrackTable, summarize
 
 __all__ = ["TrackHistory", "Trajectory"]
-
-Rows = npt.NDArray[Any]
-_ROW = np.dtype(
-    {
-        "names": ["frame", "time", "id", "box", "area", "score", "velocity", "state", "parent", "color"],
-        "formats": ["i8", "f8", "i8", "4f4", "i8", "f4", "2f4", "u1", "i8", "3f4"],
-    }
-)
-_FRAME = np.dtype([("frame", "i8"), ("time", "f8")])
-_UNSEEN = (TrackState.OCCLUDED, TrackState.GONE)
 
 
 class Trajectory(NamedTuple):
@@ -65,8 +56,8 @@ class TrackHistory:
     """
 
     def __init__(self) -> None:
-        self._rows, self._n_rows = np.zeros(64, _ROW), 0
-        self._frames, self._n_frames = np.zeros(64, _FRAME), 0
+        self._rows, self._n_rows = np.zeros(64, ROW), 0
+        self._frames, self._n_frames = np.zeros(64, FRAME), 0
         self._looks: dict[int, npt.NDArray[np.float32]] = {}  # of each track: the sum of its features
         self._forget()
 
@@ -114,7 +105,7 @@ class TrackHistory:
             now, before = f"frame {index} at {tracks.time} s", f"frame {last['frame']} at {last['time']} s"
             raise ParameterError(f"frames and their times increase: {now} came after {before}")
         kept = tracks[tracks.states != TrackState.TENTATIVE]
-        rows = np.zeros(len(kept), _ROW)
+        rows = np.zeros(len(kept), ROW)
         rows["frame"], rows["time"] = index, tracks.time
         columns = {"id": kept.ids, "box": kept.boxes, "area": kept.areas, "score": kept.scores}
         columns |= {"velocity": kept.velocities, "state": kept.states, "parent": kept.parents}
@@ -130,11 +121,11 @@ class TrackHistory:
             for id, feature in zip(kept.ids[alone].tolist(), regions.features[places], strict=True):
                 if len(feature):
                     self._looks[id] = self._looks[id] + feature if id in self._looks else feature.copy()
-        self._append(rows, np.array([(index, tracks.time)], _FRAME))
+        self._append(rows, np.array([(index, tracks.time)], FRAME))
 
     def _append(self, rows: Rows, frames: Rows) -> None:
-        self._rows, self._n_rows = _longer(self._rows, self._n_rows, rows)
-        self._frames, self._n_frames = _longer(self._frames, self._n_frames, frames)
+        self._rows, self._n_rows = longer(self._rows, self._n_rows, rows)
+        self._frames, self._n_frames = longer(self._frames, self._n_frames, frames)
         self._forget()
 
     # --- when it is over -------------------------------------------------------------------------
@@ -156,9 +147,9 @@ class TrackHistory:
         """The rows in which tracks were seen, and where in them those of each track are."""
         if self._seen is None:
             rows = self.rows()
-            seen = rows[~np.isin(rows["state"], _UNSEEN)]
+            seen = rows[~np.isin(rows["state"], UNSEEN)]
             seen.flags.writeable = False
-            self._seen = seen, _parts(seen)
+            self._seen = seen, parts_of(seen)
         return self._seen
 
     def frames(self) -> Iterator[tuple[int, Tracks]]:
@@ -166,7 +157,7 @@ class TrackHistory:
         rows, frames = self._rows[: self._n_rows], self._frames[: self._n_frames]
         bounds = np.searchsorted(rows["frame"], [*frames["frame"].tolist(), math.inf])
         for frame, start, stop in zip(frames, bounds[:-1], bounds[1:], strict=True):
-            yield int(frame["frame"]), _tracks(rows[start:stop], float(frame["time"]))
+            yield int(frame["frame"]), tracks_of(rows[start:stop], float(frame["time"]))
 
     def trajectory(self, id: int) -> Trajectory:
         """Where track `id` was seen. Raises ParameterError if it never was."""
@@ -209,10 +200,10 @@ class TrackHistory:
             Two tracks that would become one are not one after the other.
         """
         rows, seen = self.rows(), self.seen()
-        parts = _parts(rows)
-        old, new = rows["id"], _mapped(rows["id"], mapping)
+        parts = parts_of(rows)
+        old, new = rows["id"], mapped(rows["id"], mapping)
         ids, starts, counts = np.unique(seen["id"], return_index=True, return_counts=True)
-        begins, ends, names = seen["frame"][starts], seen["frame"][starts + counts - 1], _mapped(ids, mapping)
+        begins, ends, names = seen["frame"][starts], seen["frame"][starts + counts - 1], mapped(ids, mapping)
         order = np.lexsort((begins, names))
         keep = (old == new) | np.isin(old, ids)
         for one, other in pairwise(order.tolist()):
@@ -225,7 +216,7 @@ class TrackHistory:
             keep[first] &= (rows["frame"][first] < begins[other]) & (rows["state"][first] != TrackState.GONE)
             keep[second] &= rows["frame"][second] >= begins[other]
         changed = rows.copy()
-        changed["id"], changed["parent"] = new, _mapped(rows["parent"], mapping)
+        changed["id"], changed["parent"] = new, mapped(rows["parent"], mapping)
         # A track that is joined of several came out of what the first of them did.
         parents = changed["parent"][np.searchsorted(old, ids)]
         first_of = dict(zip(names[order][::-1].tolist(), parents[order][::-1].tolist(), strict=True))
@@ -258,10 +249,9 @@ class TrackHistory:
         places = np.searchsorted(frames["frame"], seen["frame"])
         pairs = (seen["id"][1:] == seen["id"][:-1]) & (np.diff(places) > 1) & (np.diff(seen["time"]) <= max_gap)
         is_old = np.zeros(len(rows), bool)
-        filled, parts = [], _parts(rows)
+        filled, parts = [], parts_of(rows)
         for k in np.flatnonzero(pairs).tolist():
-            between = frames[places[k] + 1 : places[k + 1]]
-            filled.append(_between(seen[k], seen[k + 1], between))
+            filled.append(between(seen[k], seen[k + 1], frames[places[k] + 1 : places[k + 1]]))
             part = parts[int(seen[k]["id"])]
             own = rows["frame"][part]
             is_old[part] |= (own > seen[k]["frame"]) & (own < seen[k + 1]["frame"])
@@ -288,7 +278,7 @@ class TrackHistory:
 
     def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Continue from what :meth:`state` gave. Raises StateError, and is unchanged then."""
-        wanted = {"rows": _ROW, "frames": _FRAME, "look_ids": np.dtype("i8"), "looks": np.dtype("f4")}
+        wanted = {"rows": ROW, "frames": FRAME, "look_ids": np.dtype("i8"), "looks": np.dtype("f4")}
         for name, dtype in wanted.items():
             if name not in state or state[name].dtype != dtype:
                 raise StateError(f"the state of a TrackHistory lacks the array {name!r} of {dtype}")
@@ -297,52 +287,3 @@ class TrackHistory:
         TrackHistory.__init__(self)
         self._append(state["rows"], state["frames"])
         self._looks = dict(zip(state["look_ids"].tolist(), state["looks"].copy(), strict=True))
-
-
-def _longer(array: Rows, n: int, more: Rows) -> tuple[Rows, int]:
-    """`array`, of which `n` rows are in use, with room for `more`, which is put in; and how many are now."""
-    total = n + len(more)
-    if total > len(array):
-        array = np.concatenate([array, np.zeros(max(total, 2 * len(array)) - len(array), array.dtype)])
-    array[n:total] = more
-    return array, total
-
-
-def _parts(rows: Rows) -> dict[int, slice]:
-    """Where those of each track are; they are sorted by track."""
-    ids, starts, counts = np.unique(rows["id"], return_index=True, return_counts=True)
-    ends = (starts + counts).tolist()
-    return {id: slice(start, stop) for id, start, stop in zip(ids.tolist(), starts.tolist(), ends, strict=True)}
-
-
-def _mapped(ids: npt.NDArray[np.int64], mapping: Mapping[int, int]) -> npt.NDArray[np.int64]:
-    distinct, place = np.unique(ids, return_inverse=True)
-    return np.array([mapping.get(id, id) for id in distinct.tolist()], np.int64)[place]
-
-
-def _between(before: Any, after: Any, frames: Rows) -> Rows:
-    """Rows in `frames`, on the straight way from one row to another."""
-    rows = np.zeros(len(frames), _ROW)
-    rows["frame"], rows["time"] = frames["frame"], frames["time"]
-    span = after["time"] - before["time"]
-    share = (frames["time"] - before["time"]) / span
-    for name in ("box", "area", "score"):
-        start, end = (np.asarray(row[name], np.float64) for row in (before, after))
-        values = start + np.multiply.outer(share, end - start)
-        rows[name] = values.round() if name == "area" else values
-    way = (after["box"] - before["box"]).astype(np.float64)
-    rows["velocity"] = (way[:2] + way[2:]) / 2 / span
-    rows["id"], rows["parent"], rows["state"], rows["color"] = (
-        before["id"],
-        before["parent"],
-        TrackState.OCCLUDED,
-        np.nan,
-    )
-    return rows
-
-
-def _tracks(rows: Rows, time: float) -> Tracks:
-    columns = {"ids": "id", "boxes": "box", "areas": "area", "scores": "score", "velocities": "velocity"}
-    columns |= {"states": "state", "parents": "parent"}
-    copies = {name: np.ascontiguousarray(rows[field]) for name, field in columns.items()}
-    return Tracks(time=time, labels=np.zeros(len(rows), np.int32), **copies)
