@@ -68,3 +68,56 @@ def test_moving_and_layers(tmp_path):
     assert rows["moving.py"].keys() >= {"flow_fused", "naive_flow", "stage: flow", "stage: camera", "stage: clustering"}
     assert all(row["ms"] > 0 for row in rows["moving.py"].values())
     assert rows["layers.py"]["mixture"]["ratio"] > 0
+
+
+def test_tracking(tmp_path):
+    folder = tmp_path / "MOT"
+    for name, step in (("TUD-Campus", 3), ("TUD-Stadtmitte", -2)):
+        lines = [f"{i},{k},{100 + step * i},{80 * k},30,60,1,-1,-1,-1" for i in range(1, 41) for k in (1, 2)]
+        (folder / name).mkdir(parents=True)
+        (folder / name / "gt.txt").write_text("\n".join(lines) + "\n")
+    words = ["--linkers", "byte,overlap", "--scenes", 1, "--seeds", 1, "--regions", 5, "--rounds", 1]
+    rows = {}
+    for figure, n in (("boxes", 0), ("crowd", 90), ("meetings", 150), ("segmented", 60), ("speed", 12), ("memory", 40)):
+        run("tracking.py", figure, *words, "--frames", n, "--data", tmp_path, "--out", tmp_path / "t.json")
+        rows[figure] = json.loads((tmp_path / "t.json").read_text())["rows"]
+    true, rough = (
+        {r["method"]: r for r in rows["boxes"] if r["boxes"] == kind and r["sequence"] == "both"}
+        for kind in ("true", "degraded")
+    )
+    assert true.keys() == {"byte", "overlap"}
+    assert all(row["HOTA"] > 0.9 and row["IDSW"] == 0 for row in true.values())
+    assert all(0.3 < rough[name]["HOTA"] < true[name]["HOTA"] for name in true)
+    assert all(row["HOTA"] > 0.8 for row in rows["crowd"])
+    assert all(0 <= row["kept"] <= row["of"] for row in rows["meetings"])
+    assert all(row["HOTA"] <= row["ceiling"] for row in rows["segmented"])
+    assert all(row["ms"] > 0 and row["boxes_ms"] > 0 for row in rows["speed"])
+    assert {row["method"] for row in rows["memory"]} == {"byte", "overlap"}
+    assert all(row["state_bytes"] > 0 for row in rows["memory"])
+
+
+def test_meetings(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from _meetings import kept_meetings, meetings_in
+
+    truth, components = [], []
+    for i in range(80):  # two come, are one from frame 30 to 49, and go on
+        labels = np.zeros((6, 100), np.uint8)
+        x = min(i, 30) + max(i - 49, 0)
+        labels[1:5, x : x + 10], labels[1:5, 80 - x - 10 : 80 - x] = 1, 2
+        if 30 <= i < 50:
+            labels[1:5, 30:50] = np.repeat([1, 2], 10)
+        if i >= 50:
+            labels[:] = 0
+            labels[1:5, 50 - i + 29 : 50 - i + 39], labels[1:5, i - 8 : i + 2] = 1, 2
+        truth.append(labels)
+        touching = 30 <= i < 50
+        components.append(np.minimum(labels, 1) if touching else labels)
+    met = meetings_in(list(zip(truth, components, strict=True)))
+    assert met == [{1: (30, 49), 2: (30, 49)}]
+    swapped = [labels if i < 40 else np.array([0, 2, 1])[labels] for i, labels in enumerate(truth)]
+    one = [np.where(labels == 2, 1, labels) for labels in truth]
+    lost = [labels if i < 20 else np.where(labels == 2, 0, labels) for i, labels in enumerate(truth)]
+    assert kept_meetings(met, truth, truth) == [True]
+    assert [kept_meetings(met, truth, known) for known in (swapped, one, lost)] == [[False]] * 3
+    assert meetings_in(list(zip(truth, components, strict=True))[:60]) == [], "they are not apart for long"

@@ -29,7 +29,7 @@ from motionseg.pipeline.refined import Refined
 from motionseg.pipeline.segmenter import MotionSegmenter
 from motionseg.refine.refiner import Refiner
 from motionseg.regions.clean import MaskCleaner
-from motionseg.track.base import Linker
+from motionseg.track.base import RegionLinker
 
 __all__ = [
     "DEFAULT_LINKER",
@@ -45,7 +45,7 @@ __all__ = [
     "segmenter_parameters",
 ]
 
-Method = BackgroundModel | FlowEstimator | Linker | MotionSegmenter
+Method = BackgroundModel | FlowEstimator | RegionLinker | MotionSegmenter
 
 _FLOW_LINKERS = ("mask_flow",)  # that are to be given the flow
 _WRAPPERS = {"+guard": "guard", "+camera": "camera"}  # what may follow a model's name, in this order; and its settings
@@ -141,7 +141,7 @@ def build_segmenter(
     )
 
 
-def build_linker(name: str, settings: dict[str, Any] | None = None) -> Linker:
+def build_linker(name: str, settings: dict[str, Any] | None = None) -> RegionLinker:
     """The linker of that name, or ``module:Class``; keys of settings may begin with ``linker.``.
 
     Raises
@@ -151,7 +151,7 @@ def build_linker(name: str, settings: dict[str, Any] | None = None) -> Linker:
     """
     own = {key.removeprefix("linker."): value for key, value in (settings or {}).items()}
     cls = _class("track", name)
-    if not issubclass(cls, Linker):
+    if not issubclass(cls, RegionLinker):
         raise ParameterError(f"{name} is no linker")
     return _build(cls, own, f"linker {name}")
 
@@ -274,7 +274,7 @@ def _imported(name: str) -> type[Any]:
         cls = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ParameterError(f"there is no class {attribute!r} in a module {module!r}: {error}") from error
-    if not (isinstance(cls, type) and issubclass(cls, (BackgroundModel, FlowEstimator, Linker))):
+    if not (isinstance(cls, type) and issubclass(cls, (BackgroundModel, FlowEstimator, RegionLinker))):
         raise ParameterError(f"{name} is no background model, flow estimator or linker")
     return cls
 
@@ -302,7 +302,7 @@ def model_name(model: BackgroundModel) -> str:
     return module if is_known else type(model).__name__
 
 
-def linker_name(linker: Linker | None) -> str | None:
+def linker_name(linker: RegionLinker | None) -> str | None:
     """What :func:`build_segmenter` calls a linker; its class's name where it is none of the package's."""
     if linker is None:
         return None
@@ -310,7 +310,7 @@ def linker_name(linker: Linker | None) -> str | None:
     return module if module in catalog.names("track") else type(linker).__name__
 
 
-def _parameters(method: BackgroundModel | Linker | FlowEstimator) -> dict[str, Any]:
+def _parameters(method: BackgroundModel | RegionLinker | FlowEstimator) -> dict[str, Any]:
     """The parameters of a method and of its parts, as ``part.name``."""
     if isinstance(method, Refined):
         return {**_parameters(method.model), **_prefixed("refine", method.refiner.params())}

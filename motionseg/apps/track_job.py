@@ -24,7 +24,7 @@ from motionseg.io.write import write_columns, write_image
 from motionseg.pipeline.evaluation import regions_of_boxes
 from motionseg.pipeline.segmenter import MotionSegmenter
 from motionseg.track import Occupancy, TrackHistory, stitch
-from motionseg.track.base import Linker
+from motionseg.track.base import RegionLinker
 from motionseg.viz.maps import draw_map, draw_trajectories
 
 __all__ = ["link_detections", "track_to_folder"]
@@ -159,7 +159,7 @@ def link_detections(
     detections: Path,
     output: Path,
     *,
-    linker: Linker,
+    linker: RegionLinker,
     fps: float = 25.0,
     overwrite: bool = False,
     on_open: Callable[[int], None] = lambda n_frames: None,
@@ -172,7 +172,7 @@ def link_detections(
     ----------
     detections, output : path
         Text files of boxes, as :func:`motionseg.io.read_mot` reads them. Ids in `detections` do not count.
-    linker : Linker
+    linker : RegionLinker
         Fresh.
     fps : float, above 0
         Frames a second: the file's frame n is at (n - 1) / fps seconds. Frames without boxes count, too.

@@ -13,6 +13,8 @@ __getattr__, __dir__ = attach_room(
         "Scene": "_render",
         "SyntheticFrame": "_render",
         "SyntheticScene": "_synthetic_scene",
+        "crowd": "_crowd",
+        "meetings": "_crowd",
         "read_results": "_results",
         "street": "_street",
     },

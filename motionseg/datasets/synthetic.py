@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import abc
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from motionseg.core.types import Frame
-from motionseg.datasets._render import Scene, SyntheticFrame
+from motionseg.datasets._render import Scene
+from motionseg.datasets._shots import Shots
 from motionseg.datasets._street import street
 from motionseg.datasets._synthetic_scene import SyntheticScene
-from motionseg.datasets.base import Dataset, DatasetInfo, Lazy, Sequence
+from motionseg.datasets.base import Dataset, DatasetInfo, Sequence
 
 __all__ = ["Synthetic"]
 
@@ -97,43 +97,12 @@ class Synthetic(Dataset):
 
 
 def _sequence(category: str, number: int, make: Callable[[], Scene]) -> Sequence:
-    shots, every = _Shots(make), {i: i for i in range(_N_FRAMES)}
+    shots = Shots(make, _N_FRAMES)
     return Sequence(
         name=f"{category}_{number}",
         category=category,
-        frames=_Frames(shots),
-        truth=Lazy(every, lambda i: shots.at(i).truth.copy()),
+        frames=shots.frames,
+        truth=shots.lazily(lambda shot: shot.truth),
         range=range(_FIRST_JUDGED, _N_FRAMES),
-        background=Lazy(every, lambda i: shots.at(i).background.copy()),
+        background=shots.lazily(lambda shot: shot.background),
     )
-
-
-class _Shots:
-    """A scene that is made when its first frame is asked for; the last frame is kept."""
-
-    def __init__(self, make: Callable[[], Scene]) -> None:
-        self._make = make
-        self._last: SyntheticFrame | None = None
-
-    @cached_property
-    def _scene(self) -> Scene:
-        return self._make()
-
-    def at(self, index: int) -> SyntheticFrame:
-        if self._last is None or self._last.index != index:
-            self._last = self._scene[index]
-        return self._last
-
-
-class _Frames(abc.Sequence[Frame]):
-    """The pictures of a scene alone."""
-
-    def __init__(self, shots: _Shots) -> None:
-        self._shots = shots
-
-    def __len__(self) -> int:
-        return _N_FRAMES
-
-    def __getitem__(self, index: Any) -> Any:
-        which = range(_N_FRAMES)[index]
-        return self._shots.at(which).frame.copy() if isinstance(which, int) else [self[i] for i in which]

@@ -18,11 +18,11 @@ from motionseg.datasets.base import BoxTruth, Sequence
 from motionseg.flow.base import FlowEstimator
 from motionseg.pipeline._judges import JUDGES, combine
 from motionseg.pipeline.segmenter import MotionSegmenter
-from motionseg.track.base import Linker
+from motionseg.track.base import RegionLinker
 
 __all__ = ["Evaluation", "Run", "WorstFrame", "combine", "evaluate", "regions_of_boxes"]
 
-Method = BackgroundModel | MotionSegmenter | Linker | FlowEstimator
+Method = BackgroundModel | MotionSegmenter | RegionLinker | FlowEstimator
 _LABELLED = ("objects", "regions")  # tasks whose results are labels that last, not masks
 
 
@@ -33,7 +33,7 @@ class Run:
     ----------
     sequence : Sequence
         Frames are taken from the first one to the last that is judged: a model learns before it is judged.
-    method : BackgroundModel, MotionSegmenter, Linker or FlowEstimator
+    method : BackgroundModel, MotionSegmenter, RegionLinker or FlowEstimator
         Fresh. Where a task wants objects, a background model is put into a MotionSegmenter, which makes regions and
         tracks of its masks. A linker gets the sequence's detections; where there are none, the true boxes that are
         judged. A flow estimator gets every frame that has truth with the next one.
@@ -56,7 +56,7 @@ class Run:
     """
 
     def __init__(self, sequence: Sequence, method: Method, *, task: str, offline: bool = False) -> None:
-        wanted = {"boxes": Linker, "flow": FlowEstimator}.get(task, (BackgroundModel, MotionSegmenter))
+        wanted = {"boxes": RegionLinker, "flow": FlowEstimator}.get(task, (BackgroundModel, MotionSegmenter))
         if not isinstance(method, wanted):
             raise ParameterError(f"{type(method).__name__} cannot do the task {task!r} of {sequence.full_name}")
         if task in _LABELLED and isinstance(method, BackgroundModel):
@@ -82,7 +82,7 @@ class Run:
             return None
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
-        if isinstance(self.method, Linker):
+        if isinstance(self.method, RegionLinker):
             return self._linked(self.method)
         if isinstance(self.method, FlowEstimator):
             return self._estimated(self.method)
@@ -106,7 +106,7 @@ class Run:
         mask = self.method.apply(frame)
         return Segmentation(index, seconds, mask, self.method.score())
 
-    def _linked(self, linker: Linker) -> Iterator[tuple[int, Any]]:
+    def _linked(self, linker: RegionLinker) -> Iterator[tuple[int, Any]]:
         detections = self.sequence.detections
         for index in self.sequence.range:
             if detections:

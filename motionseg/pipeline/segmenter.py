@@ -18,7 +18,7 @@ from motionseg.flow.base import FlowEstimator
 from motionseg.fuse.cues import score_cue
 from motionseg.regions.clean import MaskCleaner
 from motionseg.regions.components import find_regions
-from motionseg.track.base import Linker
+from motionseg.track.base import RegionLinker
 from motionseg.track.kalman_iou import KalmanIoU
 
 __all__ = ["MotionSegmenter"]
@@ -40,7 +40,7 @@ class MotionSegmenter:
         ``motionseg.background.from_cv2``.
     cleaner : MaskCleaner or None
         Removes specks and closes gaps; None: the model's mask as it is.
-    linker : Linker or None
+    linker : RegionLinker or None
         Gives regions ids that last; default ``KalmanIoU()``; None: no tracks.
     min_area : int, optional
         Smaller regions (px2) are dropped from mask, labels and tracks; default 1/4000 of the picture.
@@ -71,7 +71,7 @@ class MotionSegmenter:
         *,
         background: BackgroundModel = _DEFAULT,
         cleaner: MaskCleaner | None = _DEFAULT,
-        linker: Linker | None = _DEFAULT,
+        linker: RegionLinker | None = _DEFAULT,
         min_area: int | None = None,
         estimator: FlowEstimator | None = None,
         explain: bool = False,
@@ -143,7 +143,7 @@ class MotionSegmenter:
         facts = {name: getattr(seen, attribute, None) for name, attribute in _FACTS.items()}
         tracks = identities = None
         if self.linker is not None:
-            tracks = self.linker.update(regions, time, labels=labels, camera=facts["camera"], flow=flow)
+            tracks = self.linker.update(regions, time, labels=labels, camera=facts["camera"], flow=flow, frame=frame)
             identities = self.linker.identities()
         index = self._next_index if index is None else index
         self._next_index, self._last_time = index + 1, time

@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from scipy import ndimage
 
-from motionseg.core.checks import check_frame, check_integer, check_mask
-from motionseg.core.errors import FrameError
-from motionseg.core.types import FOREGROUND, Frame, Labels, Mask, Regions, Score
-from motionseg.regions._looks import color_histograms, presences
+from motionseg.core.checks import check_frame, check_integer, check_labels, check_mask
+from motionseg.core.colors import color_histograms
+from motionseg.core.errors import FrameError, ParameterError
+from motionseg.core.types import FOREGROUND, Boxes, Frame, Labels, Mask, Regions, Score
+from motionseg.regions._presence import presences
 
-__all__ = ["find_regions"]
+__all__ = ["find_regions", "measure_labels"]
 
 
 def find_regions(
@@ -63,38 +65,99 @@ def find_regions(
     """
     mask = check_mask(mask)
     min_area = check_integer("min_area", min_area, 1)
-    if frame is not None:
-        frame = check_frame(frame)
-    for name, image in (("score", score), ("frame", frame), ("background", background)):
-        if image is not None and image.shape[:2] != mask.shape:
-            raise FrameError(f"the {name} has size {image.shape[:2]}, the mask {mask.shape}")
+    frame = _fitting(mask.shape, score, frame, background)
     _, foreground = cv2.threshold(mask, FOREGROUND - 1, 1, cv2.THRESH_BINARY)
     # Contours give the components at a third of the cost of cv2.connectedComponentsWithStats, and
     # the small ones, mostly noise, are never painted.
     contours, hierarchy = cv2.findContours(foreground, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     outlines = _outlines(contours, [] if hierarchy is None else hierarchy[0].tolist())
     kept = sorted((o for o in outlines if o.area >= min_area), key=lambda o: o.first)
-    n, labels = len(kept), np.zeros(mask.shape, np.int32)
-    boxes, centroids = np.zeros((n, 4), np.float32), np.zeros((n, 2), np.float32)
-    scores, colors = np.ones(n, np.float32), np.zeros((n, 3), np.float32)
+    labels, boxes = np.zeros(mask.shape, np.int32), np.zeros((len(kept), 4), np.float32)
     for row, (borders, _, _) in enumerate(kept):
         cv2.drawContours(labels, borders, -1, row + 1, cv2.FILLED)  # by the even-odd rule, which leaves the holes out
-        x0, y0, width, height = cv2.boundingRect(borders[0])
-        box = slice(y0, y0 + height), slice(x0, x0 + width)
+        x, y, wide, high = cv2.boundingRect(borders[0])
+        boxes[row] = x, y, x + wide, y + high
+    return labels, _measured(labels, boxes, score, frame, background)
+
+
+def measure_labels(
+    labels: Labels,
+    *,
+    score: Score | None = None,
+    frame: Frame | None = None,
+    background: Frame | None = None,
+) -> Regions:
+    """Measure regions whose pixels are known, connected or not: those of another program, or the truth.
+
+    Parameters
+    ----------
+    labels : int32 (H, W)
+        0 background, 1..N; any integers.
+    score, frame, background
+        As for :func:`find_regions`.
+
+    Returns
+    -------
+    Regions
+        Row i measures label i + 1.
+
+    Raises
+    ------
+    FrameError
+        An array has the wrong dtype, shape or size.
+    ParameterError
+        `labels` are not integers (H, W) from 0 on, or a label below the highest has no pixel.
+
+    Examples
+    --------
+    >>> regions = measure_labels(np.array([[2, 0, 1, 1], [2, 0, 0, 2]]))
+    >>> regions.boxes.tolist(), regions.areas.tolist()
+    ([[2.0, 0.0, 4.0, 1.0], [0.0, 0.0, 4.0, 2.0]], [2, 3])
+    """
+    labels = check_labels(labels, np.iinfo(np.int32).max)
+    frame = _fitting(labels.shape, score, frame, background)
+    boxes = np.zeros((int(labels.max(initial=0)), 4), np.float32)
+    for row, found in enumerate(ndimage.find_objects(labels)):
+        if found is None:
+            raise ParameterError(f"labels run from 1 to {len(boxes)} without gaps, but {row + 1} has no pixel")
+        rows, columns = found
+        boxes[row] = columns.start, rows.start, columns.stop, rows.stop
+    return _measured(labels, boxes, score, frame, background)
+
+
+def _fitting(
+    shape: tuple[int, ...], score: Score | None, frame: Frame | None, background: Frame | None
+) -> Frame | None:
+    """The frame, checked; FrameError if not all are of one size."""
+    if frame is not None:
+        frame = check_frame(frame)
+    for name, image in (("score", score), ("frame", frame), ("background", background)):
+        if image is not None and image.shape[:2] != shape:
+            raise FrameError(f"the {name} has size {image.shape[:2]}, the mask {shape}")
+    return frame
+
+
+def _measured(
+    labels: Labels, boxes: Boxes, score: Score | None, frame: Frame | None, background: Frame | None
+) -> Regions:
+    n = len(boxes)
+    areas, centroids = np.zeros(n, np.int64), np.zeros((n, 2), np.float32)
+    scores, colors = np.ones(n, np.float32), np.zeros((n, 3), np.float32)
+    for row, (x0, y0, x1, y1) in enumerate(boxes.astype(int).tolist()):
+        box = slice(y0, y1), slice(x0, x1)
         inside = np.equal(labels[box], row + 1).view(np.uint8)
         moments = cv2.moments(inside, binaryImage=True)
-        boxes[row] = x0, y0, x0 + width, y0 + height
+        areas[row] = moments["m00"]
         centroids[row] = x0 + moments["m10"] / moments["m00"], y0 + moments["m01"] / moments["m00"]
         if score is not None:
             scores[row] = cv2.mean(score[box], inside)[0]
         if frame is not None:
             mean = cv2.mean(frame[box], inside)
             colors[row] = mean[:3] if frame.ndim == 3 else mean[0]
-    areas = np.array([o.area for o in kept], np.int64)
     looks = {} if frame is None else {"features": color_histograms(frame, labels, boxes, areas)}
     if frame is not None and background is not None:
         looks["presence"] = presences(frame, background, labels, boxes)
-    return labels, Regions(boxes, areas, centroids, scores, colors, **looks)
+    return Regions(boxes, areas, centroids, scores, colors, **looks)
 
 
 class _Outline(NamedTuple):

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from motionseg.core.errors import ParameterError, StateError
 from motionseg.core.types import Regions, Tracks, TrackState
 from motionseg.testing._common import check_parameters, raises, require, same_arrays
-from motionseg.track.base import Linker
+from motionseg.track.base import RegionLinker
 
 __all__ = ["LINKER_CHECKS", "check_linker"]
 
 
-def check_linker(linker: Linker) -> None:
+def check_linker(linker: RegionLinker) -> None:
     """Run every check of `LINKER_CHECKS` on clones of `linker`.
 
     Raises
@@ -50,11 +50,11 @@ def _walk(n: int, *, seed: int = 0) -> list[tuple[float, Regions]]:
     return frames
 
 
-def _follow(linker: Linker, walk: Sequence[tuple[float, Regions]]) -> list[Tracks]:
+def _follow(linker: RegionLinker, walk: Sequence[tuple[float, Regions]]) -> list[Tracks]:
     return [linker.update(regions, time) for time, regions in walk]
 
 
-def _require_same_tracks(linker: Linker, a: Sequence[Tracks], b: Sequence[Tracks], promise: str) -> None:
+def _require_same_tracks(linker: RegionLinker, a: Sequence[Tracks], b: Sequence[Tracks], promise: str) -> None:
     same = all(x.time == y.time and same_arrays(_columns(x), _columns(y)) for x, y in zip(a, b, strict=True))
     require(same, linker, promise)
 
@@ -63,7 +63,7 @@ def _columns(tracks: Tracks | Regions) -> dict[str, npt.NDArray[Any]]:
     return {name: column for name, column in vars(tracks).items() if name != "time"}
 
 
-def _check_tracks_contract(linker: Linker) -> None:
+def _check_tracks_contract(linker: RegionLinker) -> None:
     """Columns have the promised dtypes and lengths; ids are unique, start at 1 and never come back."""
     linker, gone, alive = linker.clone(), set[int](), set[int]()
     for time, regions in [*_walk(60), *((3 + i / 25, Regions()) for i in range(200)), *_later(_walk(30), 20)]:
@@ -92,7 +92,7 @@ def _later(walk: Sequence[tuple[float, Regions]], seconds: float) -> list[tuple[
     return [(time + seconds, regions) for time, regions in walk]
 
 
-def _check_ids_last(linker: Linker) -> None:
+def _check_ids_last(linker: RegionLinker) -> None:
     """Objects that keep apart keep their ids, though regions come in any order and are missed now and then."""
     linker, owners = linker.clone(), {}
     for time, regions in _walk(60):
@@ -103,7 +103,7 @@ def _check_ids_last(linker: Linker) -> None:
     require(len(owners) == 3, linker, f"three objects give three confirmed tracks, not {len(owners)}")
 
 
-def _check_regions_left_alone(linker: Linker) -> None:
+def _check_regions_left_alone(linker: RegionLinker) -> None:
     """Regions are neither changed nor kept; tracks are the caller's."""
     walk, rude, answers = _walk(40), linker.clone(), []
     expected = _follow(linker.clone(), walk)
@@ -117,7 +117,7 @@ def _check_regions_left_alone(linker: Linker) -> None:
     _require_same_tracks(linker, expected, answers, "regions are not kept, and tracks and states are copies")
 
 
-def _check_linker_state(linker: Linker) -> None:
+def _check_linker_state(linker: RegionLinker) -> None:
     """A state, taken in mid-stream, continues bit for bit, ids too; bad ones are refused."""
     linker, walk = linker.clone(), [*_walk(40), *_later(_walk(20, seed=1), 5)]  # the later objects are new ones
     for n in (0, 33):
@@ -139,7 +139,7 @@ def _check_linker_state(linker: Linker) -> None:
     require(same_arrays(state, linker.state()), linker, "a refused state changes nothing")
 
 
-def _check_linker_reset(linker: Linker) -> None:
+def _check_linker_reset(linker: RegionLinker) -> None:
     """After ``reset()`` a linker is as good as new; two of them know nothing of each other."""
     linker, other, walk = linker.clone(), linker.clone(), _walk(40)
     expected = _follow(linker, walk)
@@ -151,7 +151,7 @@ def _check_linker_reset(linker: Linker) -> None:
     _require_same_tracks(linker, expected, answers, "after reset(), beside another object, it is as good as new")
 
 
-def _check_time_increases(linker: Linker) -> None:
+def _check_time_increases(linker: RegionLinker) -> None:
     """A time that does not increase is refused, and changes nothing."""
     linker, walk = linker.clone(), _walk(20)
     expected = _follow(linker.clone(), walk)
@@ -162,7 +162,7 @@ def _check_time_increases(linker: Linker) -> None:
     _require_same_tracks(linker, expected, answers, "a refused time leaves no trace")
 
 
-def _check_camera_is_taken_off(linker: Linker) -> None:
+def _check_camera_is_taken_off(linker: RegionLinker) -> None:
     """A camera that moves and zooms changes nobody's id, nor the velocity of what stands; a bad matrix is refused."""
     linker, rng = linker.clone(), np.random.default_rng(0)
     place = np.array([[50.0, 60], [150, 70], [250, 200]])
@@ -189,7 +189,7 @@ def _check_camera_is_taken_off(linker: Linker) -> None:
     require(bool((np.abs(tracks.velocities) < 60).all()), linker, "what stands has no speed, though the camera moves")
 
 
-def _check_linker_memory(linker: Linker) -> None:
+def _check_linker_memory(linker: RegionLinker) -> None:
     """Tracks that have ended leave nothing behind."""
     linker, sizes = linker.clone(), []
     for lap in range(40):
@@ -198,7 +198,7 @@ def _check_linker_memory(linker: Linker) -> None:
     require(max(sizes[20:]) <= 2 * max(sizes[:5]), linker, f"its state is bounded, but grew from {sizes[0]} bytes")
 
 
-LINKER_CHECKS: tuple[Callable[[Linker], None], ...] = (
+LINKER_CHECKS: tuple[Callable[[RegionLinker], None], ...] = (
     _check_tracks_contract,
     check_parameters,
     _check_ids_last,

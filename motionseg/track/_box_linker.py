@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.core.checks import check_flow, check_integer, check_labels, check_number, check_transform
+from motionseg.core.checks import check_flow, check_frame, check_integer, check_labels, check_number, check_transform
 from motionseg.core.errors import ParameterError, StateError
-from motionseg.core.types import Boxes, Flow, Labels, Regions, Tracks, TrackState
+from motionseg.core.types import Boxes, Flow, Frame, Labels, Regions, Tracks, TrackState
 from motionseg.track._assignment import Pairs, assigned
 from motionseg.track._kalman import Filters, begun, boxes_of, corrected, moved, predicted
-from motionseg.track.base import Linker
+from motionseg.track.base import RegionLinker
 
 __all__ = ["BoxLinker"]
 
 Rows = dict[str, npt.NDArray[Any]]
+_NEW = TrackState.TENTATIVE
 _TENTATIVE = 0.25  # of max_gap: so long a track that is not believed yet lives unseen
 
 
-class BoxLinker(Linker):
+class BoxLinker(RegionLinker):
     """Keeps a constant-velocity filter for each track; a subclass says in `_assign` which region each of them is.
 
     What is known of tracks are arrays with a row each, by name: a subclass adds its own in `_born`.
@@ -39,7 +40,14 @@ class BoxLinker(Linker):
 
     @abstractmethod
     def _assign(self, regions: Regions, labels: Labels | None) -> Pairs:
-        """Rows of tracks and numbers of regions that belong together; filters are predicted to the frame's time."""
+        """Rows of tracks and numbers of regions that belong together; filters are predicted to the frame's time.
+
+        A row comes once at most; a region, where tracks are merged in it, may come several times.
+        """
+
+    def _measured(self, pairs: Pairs, regions: Regions) -> tuple[Boxes, npt.NDArray[np.int64]]:
+        """Boxes and areas of the tracks in these pairs."""
+        return regions.boxes[pairs[1]], regions.areas[pairs[1]]
 
     def _worth_a_track(self, regions: Regions) -> npt.NDArray[np.bool_]:
         """Of each region: whether it begins a track if it belongs to none."""
@@ -55,6 +63,20 @@ class BoxLinker(Linker):
             "hits": np.ones(n, np.int64),
         }
 
+    def _parents(self, new: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+        """Ids of the tracks out of which those come that begin as the regions `new`."""
+        return np.zeros(len(new), np.int64)
+
+    def _states(self) -> npt.NDArray[np.uint8]:
+        """Codes of the tracks, after the frame."""
+        seen = self._tracks.labels > 0
+        states = np.where(self._believed(), np.where(seen, TrackState.CONFIRMED, TrackState.OCCLUDED), _NEW)
+        return states.astype(np.uint8)
+
+    def _patience(self) -> npt.NDArray[np.float64]:
+        """Seconds that each track may stay unseen."""
+        return np.where(self._believed(), self.max_gap, self.max_gap * _TENTATIVE)
+
     def _seen(self, rows: npt.NDArray[np.intp], boxes: Boxes, time: float) -> None:
         """The tracks `rows` were seen as `boxes`."""
         self._set_filters(rows, corrected(self._filters(rows), boxes, self.localization))
@@ -68,11 +90,10 @@ class BoxLinker(Linker):
     def _flow_along(self, flow: Flow) -> None:
         """From the last frame to this one each pixel moved by `flow` (H, W, 2)."""
 
-    def _fitting(self, labels: Labels) -> Labels:
-        """The same; ParameterError where they do not fit what is remembered."""
-        return labels
+    def _check(self, regions: Regions, labels: Labels | None) -> None:
+        """ParameterError where they do not fit what is remembered."""
 
-    def _note(self, labels: Labels) -> None:
+    def _note(self, regions: Regions, labels: Labels | None) -> None:
         """The frame's regions as pixels, after all tracks know their region."""
 
     # --- what a subclass may look at -----------------------------------------------------------
@@ -110,14 +131,18 @@ class BoxLinker(Linker):
         labels: Labels | None = None,
         camera: npt.NDArray[np.floating] | None = None,
         flow: Flow | None = None,
+        frame: Frame | None = None,
     ) -> Tracks:
         time, motion = check_number("time", time), None if camera is None else check_transform(camera)
         if labels is not None:
-            labels = self._fitting(check_labels(labels, len(regions)))
+            labels = check_labels(labels, len(regions))
         if flow is not None:
             flow = check_flow(flow, None if labels is None else labels.shape)
+        if frame is not None:
+            frame = check_frame(frame, None if labels is None else (*labels.shape, *frame.shape[2:]))
         if time <= self._time:
             raise ParameterError(f"time increases from call to call: {time} s after {self._time} s")
+        self._check(regions, labels)
         if len(self._tracks):
             if motion is not None:
                 self._move(motion)
@@ -125,31 +150,34 @@ class BoxLinker(Linker):
                 self._flow_along(flow)
             self._set_filters(slice(None), predicted(self._filters(), time - self._time, self.acceleration))
         self._last_time, self._time = self._time, time
-        rows, columns = self._assign(regions, labels)
-        if len(rows):
-            self._seen(rows, regions.boxes[columns], time)
-        self._keep_alive(rows, columns, regions)
+        self._frame = frame
+        pairs = self._assign(regions, labels)
+        self._frame = None
+        boxes, areas = self._measured(pairs, regions)
+        if len(boxes):
+            self._seen(pairs[0], boxes, time)
         free = self._worth_a_track(regions)
-        free[columns] = False
-        self._begin(np.flatnonzero(free), regions)
-        if labels is not None:
-            self._note(labels)
+        free[pairs[1]] = False
+        new = np.flatnonzero(free)
+        parents = self._parents(new)
+        self._keep_alive(pairs, regions, boxes, areas)
+        self._begin(new, regions, parents)
+        self._note(regions, labels)
         return self._snapshot()
 
-    def _keep_alive(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], regions: Regions) -> None:
+    def _keep_alive(self, pairs: Pairs, regions: Regions, seen: Boxes, seen_areas: npt.NDArray[np.int64]) -> None:
         """Note what was seen of each track, and drop those unseen for too long."""
-        old, boxes = self._tracks, self._boxes()
+        (rows, columns), old, boxes = pairs, self._tracks, self._boxes()
         labels, areas, scores = np.zeros(len(old), np.int32), old.areas.copy(), old.scores.copy()
-        labels[rows], areas[rows], scores[rows] = columns + 1, regions.areas[columns], regions.scores[columns]
-        boxes[rows] = regions.boxes[columns]
-        patience = np.where(self._believed(), self.max_gap, self.max_gap * _TENTATIVE)
-        alive = self._time - self._rows["last_seen"] <= patience
+        labels[rows], areas[rows], scores[rows] = columns + 1, seen_areas, regions.scores[columns]
+        boxes[rows] = seen
+        alive = self._time - self._rows["last_seen"] <= self._patience()
         states = np.where(self._believed(), TrackState.GONE, TrackState.TENTATIVE).astype(np.uint8)
         now = Tracks(self._time, old.ids, boxes, labels, areas, scores, old.velocities, states, old.parents)
         self._tracks, self._ended = now[alive], now[~alive & self._believed()]
         self._rows = {name: values[alive] for name, values in self._rows.items()}
 
-    def _begin(self, new: npt.NDArray[np.intp], regions: Regions) -> None:
+    def _begin(self, new: npt.NDArray[np.intp], regions: Regions, parents: npt.NDArray[np.int64]) -> None:
         born, old = self._born(regions.boxes[new], self._time), self._tracks
         self._rows = {name: np.concatenate([values, born[name]]) for name, values in self._rows.items()}
         ids = np.arange(self._next_id, self._next_id + len(new), dtype=np.int64)
@@ -161,15 +189,13 @@ class BoxLinker(Linker):
             np.concatenate([old.labels, new.astype(np.int32) + 1]),
             np.concatenate([old.areas, regions.areas[new]]),
             np.concatenate([old.scores, regions.scores[new]]),
-            parents=np.concatenate([old.parents, np.zeros(len(new), np.int64)]),
+            parents=np.concatenate([old.parents, parents]),
         )
 
     def _snapshot(self) -> Tracks:
         old = self._tracks
-        seen, believed = old.labels > 0, self._believed()
-        states = np.where(believed, np.where(seen, TrackState.CONFIRMED, TrackState.OCCLUDED), TrackState.TENTATIVE)
         velocities = self._filters().velocities.astype(np.float32)
-        columns = (old.ids, old.boxes, old.labels, old.areas, old.scores, velocities, states.astype(np.uint8))
+        columns = (old.ids, old.boxes, old.labels, old.areas, old.scores, velocities, self._states())
         self._tracks = Tracks(self._time, *columns, old.parents)
         return self._tracks.plus(self._ended)
 
@@ -195,6 +221,8 @@ class BoxLinker(Linker):
             if array is None:
                 raise StateError(f"the state of {type(self).__name__} lacks the array {name!r}")
             shape = born.shape if name in ("times", "next_id") else (n, *born.shape[1:])
+            if born.shape[1:] == (0,):  # features, of which nobody has said how long they are
+                shape = (n, *array.shape[1:2])
             if array.shape != shape or array.dtype != born.dtype:
                 raise StateError(f"array {name!r} is {array.dtype} {array.shape}, expected {born.dtype} {shape}")
         (self._last_time, self._time), self._next_id = (float(t) for t in state["times"]), int(state["next_id"])

@@ -13,14 +13,14 @@ from motionseg.core.catalog import ModelInfo
 from motionseg.core.errors import StateError
 from motionseg.core.params import Parametrized
 from motionseg.core.state import read_state, write_state
-from motionseg.core.types import Flow, Labels, Regions, Tracks
+from motionseg.core.types import Flow, Frame, Labels, Regions, Tracks
 
-__all__ = ["Linker"]
+__all__ = ["RegionLinker"]
 
-L = TypeVar("L", bound="Linker")
+L = TypeVar("L", bound="RegionLinker")
 
 
-class Linker(Parametrized, ABC):
+class RegionLinker(Parametrized, ABC):
     """Gives regions ids that last. One object is one camera; its ids start at 1 and are never used twice."""
 
     info: ClassVar[ModelInfo]
@@ -35,6 +35,7 @@ class Linker(Parametrized, ABC):
         labels: Labels | None = None,
         camera: npt.NDArray[np.floating] | None = None,
         flow: Flow | None = None,
+        frame: Frame | None = None,
     ) -> Tracks:
         """Link the regions of one frame to the tracks so far.
 
@@ -51,6 +52,8 @@ class Linker(Parametrized, ABC):
             objects, with the camera's motion taken off.
         flow : float32 (H, W, 2), optional
             Dense motion from the last frame to this one, the camera's in it; for linkers that carry masks along.
+        frame : uint8 (H, W) or (H, W, 3), optional
+            The picture; for linkers that tell by colours which part of a region is whose.
 
         Returns
         -------
@@ -63,7 +66,7 @@ class Linker(Parametrized, ABC):
             `time` is not finite or does not increase, `labels` are not those of `regions`, or `camera` is no matrix
             that can be inverted; the linker is unchanged.
         FrameError
-            `flow` is no such array; the linker is unchanged.
+            `flow` or `frame` is no such array; the linker is unchanged.
         """
 
     def identities(self) -> Labels | None:

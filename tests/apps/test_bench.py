@@ -329,7 +329,7 @@ def test_report_with_a_baseline_that_is_not_there(benched, tmp_path):
 
 def test_datasets_are_listed():
     listed = {row["name"]: row for row in json.loads(run("datasets", "--json").stdout)["datasets"]}
-    keys = "cdnet sbi2015 davis2016 davis2017 moseg segtrack lasiesta ucsd wallflower mot flow folder synthetic"
+    keys = "cdnet sbi2015 davis2016 davis2017 moseg segtrack lasiesta ucsd wallflower mot flow folder synthetic crowds"
     assert sorted(listed) == sorted([*keys.split(), "labelled_folder"])
     for row in listed.values():
         assert all(row[fact] for fact in ("title", "layout", "home", "citation", "licence", "task"))

@@ -37,7 +37,7 @@ def test_algorithms_are_found_by_their_file():
 
 def test_rooms_know_their_classes():
     assert "GaussianMixture" in dir(motionseg.background)
-    assert motionseg.track.Linker in motionseg.track.KalmanIoU.__mro__
+    assert motionseg.track.RegionLinker in motionseg.track.KalmanIoU.__mro__
     with pytest.raises(AttributeError, match="NoSuchModel"):
         _ = motionseg.background.NoSuchModel
 

@@ -1,26 +1,28 @@
-"""How regions look: histograms of their colours, and whether their borders are those of things that are there."""
+"""Colours counted in a few bins: how regions look, and what regions and tracks compare."""
 
 from __future__ import annotations
 
-import cv2
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from motionseg.core.jit import kernel
 from motionseg.core.types import Boxes, Frame, Labels
 
-__all__ = ["color_histograms", "presences"]
+__all__ = ["COLOR_FEATURES", "color_histograms", "color_numbers"]
 
 _LEVELS = 4  # of each colour
 _HALVES = 2  # upper and lower: coat and trousers
 _BINS = _LEVELS**3
 _SAMPLES = 2000  # pixels of a region that are looked at, more or less
-_ACROSS = 2  # pixels from a border to where its two sides are looked at
-_STEP = 12.0  # grey levels between the two sides that are more than noise
+
+COLOR_FEATURES = _HALVES * _BINS
+"""Numbers of a histogram: of the upper half, then of the lower."""
 
 
 @kernel
-def _count(start, stop, frame, labels, corners, strides, histograms):
+def _count(start: int, stop: int, frame: Any, labels: Any, corners: Any, strides: Any, histograms: Any) -> None:
     """Regions start .. stop: each pixel counts for the eight bins about its colour, by how near they are."""
     for row in range(start, stop):
         x0, y0, x1, y1 = corners[row]
@@ -44,7 +46,7 @@ def _count(start, stop, frame, labels, corners, strides, histograms):
 def color_histograms(
     frame: Frame, labels: Labels, boxes: Boxes, areas: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """Features (N, 128) of the regions: square roots of the shares of 4 x 4 x 4 colours in their upper and lower halves.
+    """Features (N, 128): square roots of the shares of 4 x 4 x 4 colours in a region's upper and lower half.
 
     The product of two is their Bhattacharyya coefficient. Large regions are sampled.
     """
@@ -55,25 +57,7 @@ def color_histograms(
     return np.asarray(np.sqrt(histograms / np.maximum(histograms.sum(axis=1, keepdims=True), 1)), np.float32)
 
 
-def presences(frame: Frame, background: Frame, labels: Labels, boxes: Boxes) -> npt.NDArray[np.float32]:
-    """Of each region, in [-1, 1]: the share of its border that is an edge in the frame, less that in the background."""
-    found = np.zeros(len(boxes), np.float32)
-    height, width = labels.shape
-    for row, (x0, y0, x1, y1) in enumerate(boxes.astype(int).tolist()):
-        inside = np.equal(labels[y0:y1, x0:x1], row + 1).view(np.uint8)
-        outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        points = np.concatenate([outline[:, 0] for outline in outlines]) + np.array([x0, y0])
-        middle = points.mean(axis=0)
-        out = points - middle
-        out = np.rint(_ACROSS * out / np.maximum(np.hypot(*out.T), 1)[:, None]).astype(int)
-        (xi, yi), (xo, yo) = (np.clip((points + s * out).T, 0, [[width - 1], [height - 1]]) for s in (-1, 1))
-        free = (labels[yo, xo] != row + 1) & (labels[yi, xi] == row + 1)
-        if not free.any():
-            continue
-        xi, yi, xo, yo = xi[free], yi[free], xo[free], yo[free]
-        now, before = (
-            np.abs(picture[yi, xi].astype(int) - picture[yo, xo]).reshape(len(xi), -1).max(axis=1)
-            for picture in (frame, background)
-        )
-        found[row] = np.mean((now > _STEP) & (now > before)) - np.mean((before > _STEP) & (before > now))
-    return found
+def color_numbers(frame: Frame) -> npt.NDArray[np.intp]:
+    """The number, 0 to 63, of each pixel's nearest bin, intp (H, W); that of a lower half is 64 more."""
+    steps = (frame.astype(np.intp) + 42) // 85
+    return np.asarray(steps @ [16, 4, 1] if frame.ndim == 3 else steps * 21)
