@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import sys
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -20,8 +19,16 @@ from rich.text import Text
 import motionseg
 from motionseg.apps.cli_evaluation import bench, datasets, report, score
 from motionseg.apps.cli_refinement import adapt, export, train
-from motionseg.apps.manners import FrameProgress, Json, console, errors, exit_if_interrupted
-from motionseg.core.errors import ParameterError
+from motionseg.apps.cli_segmentation import segment, track
+from motionseg.apps.manners import (
+    FrameProgress,
+    Json,
+    console,
+    errors,
+    exit_if_interrupted,
+    expected_frames,
+    source_of,
+)
 
 __all__ = ["app", "main"]
 
@@ -32,12 +39,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-class Masks(str, Enum):
-    """How masks are written."""
-
-    png, video, none = "png", "video", "none"
 
 
 def _version(wanted: bool) -> None:
@@ -53,80 +54,6 @@ def _common(
     ] = False,
 ) -> None:
     pass
-
-
-@app.command()
-def segment(
-    source: Annotated[str, typer.Argument(help="Video file, image folder, 'glob*.png', URL or webcam number.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results.")],
-    model: Annotated[
-        str, typer.Option(help="auto, flow_fused, flow.CLUSTERER, or a background model, also with +guard, +camera.")
-    ] = "auto",
-    refine: Annotated[
-        bool,
-        typer.Option("--refine", help="Sharpen its masks by a network (needs torch); as +refine."),
-    ] = False,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Of the model; of guard, camera, flow, fuser, appearance, refine, cleaner, linker: guard.*",
-        ),
-    ] = None,
-    overlay: Annotated[bool, typer.Option("--overlay", help="Also write overlay.mp4.")] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Also write evidence/%06d.png: what each cue said.")
-    ] = False,
-    masks: Annotated[Masks, typer.Option(help="masks/%06d.png, lossless masks.mkv, or none.")] = Masks.png,
-    start: Annotated[float | None, typer.Option(metavar="S", help="Begin at this second.")] = None,
-    end: Annotated[float | None, typer.Option(metavar="S", help="End at this second.")] = None,
-    resize: Annotated[int | None, typer.Option(metavar="W", help="Resize frames to this width first.")] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="See the whole source first: background, and both directions of time.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the results in a DIR that is not empty.")
-    ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in DIR.")] = False,
-    json_: Json = False,
-) -> None:
-    """Segment a video: masks, tracks.csv, summary.json and, if asked, overlay.mp4 and evidence."""
-    from motionseg.apps.config import build_segmenter, parse_settings
-    from motionseg.apps.segment_job import segment_to_folder
-
-    with errors(json_):
-        if resume and overwrite:
-            raise ParameterError("--resume keeps the results in DIR, --overwrite replaces them: give one")
-        name = f"{model}+refine" if refine and not model.endswith("+refine") else model
-        segmenter = build_segmenter(name, parse_settings(settings or []), explain=explain)
-        with FrameProgress("segmenting") as progress:
-            summary = segment_to_folder(
-                _source(source),
-                output,
-                segmenter=segmenter,
-                masks=masks.value,
-                overlay=overlay,
-                start=start,
-                end=end,
-                width=resize,
-                offline=offline,
-                overwrite=overwrite,
-                resume=resume,
-                on_learned=progress.advance_to,
-                on_open=lambda video: progress.expect(_expected_frames(video, start, end)),
-                on_frame=lambda done, _: progress.advance_to(done),
-            )
-    if json_:
-        print(json.dumps(summary))
-    else:
-        print(
-            f"{summary['frames']} frames in {summary['seconds']:.1f} s ({summary['frames_per_second']:.1f} frames/s), "
-            f"{summary['tracks']} tracks: {output}"
-        )
-    exit_if_interrupted(
-        summary, f"interrupted: {output} holds the first {summary['frames']} frames; --resume continues"
-    )
 
 
 @app.command()
@@ -161,7 +88,7 @@ def stabilize(
         stabilizer = Stabilizer(smoothness=smoothness, zoom=zoom, border=border, camera=camera)
         with FrameProgress("stabilising") as progress:
             summary = stabilize_to(
-                _source(source),
+                source_of(source),
                 output,
                 stabilizer=stabilizer,
                 mosaic=None if mosaic is None else (mosaic, Mosaic()),
@@ -169,7 +96,7 @@ def stabilize(
                 end=end,
                 width=resize,
                 overwrite=overwrite,
-                on_open=lambda video: progress.expect(_expected_frames(video, start, end)),
+                on_open=lambda video: progress.expect(expected_frames(video, start, end)),
                 on_frame=progress.advance_to,
             )
     if json_:
@@ -268,23 +195,10 @@ def doctor(json_: Json = False) -> None:
         print("no problems found")
 
 
-for _command in (datasets, bench, score, report, train, adapt, export):
+for _command in (segment, track, datasets, bench, score, report, train, adapt, export):
     app.command()(_command)
 
 
 def main() -> None:
     """Entry point of the command ``motionseg``."""
     app()
-
-
-def _source(text: str) -> str | int:
-    return int(text) if text.isdecimal() and not Path(text).exists() else text
-
-
-def _expected_frames(video: Any, start: float | None, end: float | None) -> int | None:
-    if video.n_frames is None or (start is None and end is None):
-        return video.n_frames
-    if not video.fps:
-        return None
-    last = video.n_frames / video.fps if end is None else min(end, video.n_frames / video.fps)
-    return max(1, round((last - (start or 0)) * video.fps))

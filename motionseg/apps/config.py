@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from motionseg.apps.defaults import DEFAULT_LINKER, DEFAULT_MODEL
 from motionseg.background import Adaptive, Guarded
 from motionseg.background.base import BackgroundModel
 from motionseg.camera.sparse_corners import SparseCorners
@@ -31,10 +32,13 @@ from motionseg.regions.clean import MaskCleaner
 from motionseg.track.base import RegionLinker
 
 __all__ = [
+    "DEFAULT_LINKER",
     "DEFAULT_MODEL",
     "build_dataset",
+    "build_linker",
     "build_method",
     "build_segmenter",
+    "linker_name",
     "method_parameters",
     "model_name",
     "parse_settings",
@@ -43,8 +47,7 @@ __all__ = [
 
 Method = BackgroundModel | FlowEstimator | RegionLinker | MotionSegmenter
 
-DEFAULT_MODEL = "auto"
-"""What `motionseg segment` takes: as ``MotionSegmenter.auto()``."""
+_FLOW_LINKERS = ("mask_flow",)  # that are to be given the flow
 _WRAPPERS = {"+guard": "guard", "+camera": "camera"}  # what may follow a model's name, in this order; and its settings
 _ROOMS = {"boxes": "track", "flow": "flow"}  # of the methods for a task; for all others: background
 _DATASETS = {"davis": "davis2016"}  # what they are called for short
@@ -98,7 +101,11 @@ def _value(text: str) -> Any:
 
 
 def build_segmenter(
-    model: str = DEFAULT_MODEL, settings: dict[str, Any] | None = None, *, explain: bool = False
+    model: str = DEFAULT_MODEL,
+    settings: dict[str, Any] | None = None,
+    *,
+    linker: str = DEFAULT_LINKER,
+    explain: bool = False,
 ) -> MotionSegmenter:
     """A segmenter with the model of that name, and settings for it and its fellows.
 
@@ -113,20 +120,40 @@ def build_segmenter(
         Parameters of the model; of other parts as ``guard.ghosts``, ``camera.model``, ``flow.preset``,
         ``fuser.smoothness``, ``appearance.memory``, ``refine.weights``, ``cleaner.gap``, ``linker.max_gap``; and
         ``min_area``.
+    linker : str
+        Of `motionseg.track`, by its file's name; or ``module:Class``, one of the user's own.
     explain : bool
         Keep the share of each cue.
 
     Raises
     ------
     ParameterError
-        There is no such model or parameter, or a value is out of range.
+        There is no such model, linker or parameter, or a value is out of range.
     """
     parts = _by_part(settings or {}, (*_PARTS, "cleaner", "linker"))
     min_area = parts[""].pop("min_area", None)
-    linker = _build(catalog.find("track", "kalman_iou"), parts.pop("linker"), "linker")
+    link = build_linker(linker, parts.pop("linker"))
     cleaner = _build(MaskCleaner, parts.pop("cleaner"), "cleaner")
     background = _background(model, parts)
-    return MotionSegmenter(background=background, cleaner=cleaner, linker=linker, min_area=min_area, explain=explain)
+    estimator = OpenCVDIS() if linker in _FLOW_LINKERS else None
+    return MotionSegmenter(
+        background=background, cleaner=cleaner, linker=link, min_area=min_area, estimator=estimator, explain=explain
+    )
+
+
+def build_linker(name: str, settings: dict[str, Any] | None = None) -> RegionLinker:
+    """The linker of that name, or ``module:Class``; keys of settings may begin with ``linker.``.
+
+    Raises
+    ------
+    ParameterError
+        There is no such linker or parameter, or a value is out of range.
+    """
+    own = {key.removeprefix("linker."): value for key, value in (settings or {}).items()}
+    cls = _class("track", name)
+    if not issubclass(cls, RegionLinker):
+        raise ParameterError(f"{name} is no linker")
+    return _build(cls, own, f"linker {name}")
 
 
 def build_dataset(key: str, root: str | None) -> Dataset:
@@ -273,6 +300,14 @@ def model_name(model: BackgroundModel) -> str:
         return f"flow.{type(model.clusterer).__module__.rpartition('.')[2]}"
     is_known = package == "motionseg.pipeline" or module in catalog.names("background")
     return module if is_known else type(model).__name__
+
+
+def linker_name(linker: RegionLinker | None) -> str | None:
+    """What :func:`build_segmenter` calls a linker; its class's name where it is none of the package's."""
+    if linker is None:
+        return None
+    module = type(linker).__module__.rpartition(".")[2]
+    return module if module in catalog.names("track") else type(linker).__name__
 
 
 def _parameters(method: BackgroundModel | RegionLinker | FlowEstimator) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ from rich.text import Text
 from motionseg.core.errors import MotionSegError, OutputError, SourceError
 
 __all__ = ["FAILED", "INTERRUPTED", "FrameProgress", "Json", "console", "errors", "exit_if_interrupted"]
+__all__ += ["expected_frames", "source_of"]
 
 WRONG_USE, FAILED, OUTPUT_FAILED, INTERRUPTED = 2, 3, 4, 130
 
@@ -51,6 +53,21 @@ def exit_if_interrupted(summary: dict[str, Any], message: str) -> None:
     if not summary["complete"]:
         print(message, file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
+
+
+def source_of(text: str) -> str | int:
+    """What the user calls a source: the number of a webcam, unless there is a file of that name."""
+    return int(text) if text.isdecimal() and not Path(text).exists() else text
+
+
+def expected_frames(video: Any, start: float | None, end: float | None) -> int | None:
+    """How many frames of an opened video there are between two seconds, where that is known."""
+    if video.n_frames is None or (start is None and end is None):
+        return video.n_frames
+    if not video.fps:
+        return None
+    last = video.n_frames / video.fps if end is None else min(end, video.n_frames / video.fps)
+    return max(1, round((last - (start or 0)) * video.fps))
 
 
 class _Rate(ProgressColumn):

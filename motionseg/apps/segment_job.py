@@ -9,30 +9,58 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from motionseg.apps.config import model_name, segmenter_parameters
+from motionseg.apps.config import linker_name, model_name, segmenter_parameters
 from motionseg.apps.doctor import versions
 from motionseg.apps.stop import Stop
 from motionseg.core.errors import OutputError, ParameterError, SourceError, UnsupportedError
 from motionseg.core.state import read_state, write_state
-from motionseg.core.types import Segmentation
+from motionseg.core.types import Frame, Segmentation
+from motionseg.io.tracks import TracksCsvWriter
 from motionseg.io.video import VideoReader, open_video
-from motionseg.io.write import MaskFolderWriter, MaskVideoWriter, TracksCsvWriter, VideoWriter, write_image, write_json
+from motionseg.io.write import MaskFolderWriter, MaskVideoWriter, VideoWriter, write_image, write_json
 from motionseg.pipeline.auto import Auto
 from motionseg.pipeline.segmenter import MotionSegmenter
 from motionseg.pipeline.stream import learn_whole
 from motionseg.viz.evidence import draw_evidence
 from motionseg.viz.overlay import Trails, draw_overlay
 
-__all__ = ["segment_to_folder"]
+__all__ = ["MoreOutputs", "segment_to_folder"]
 
 Listener = Callable[[int, Segmentation], None]
 
-_RESULT = re.compile(r"masks|evidence|tracks\.csv|masks(-\d+)?\.mkv|overlay(-\d+)?\.mp4")
-_STATE = "state.npz"
+_RESULT = re.compile(
+    r"masks|evidence|tracks\.csv|masks(-\d+)?\.mkv|overlay(-\d+)?\.mp4"
+    r"|tracks\.(txt|json)|tracks_mots\.txt|track_table\.csv|(trajectories|heat|dwell)\.png"
+)
+_STATE, _MORE = "state.npz", "more."
+
+
+class MoreOutputs:
+    """What a run writes beside masks, tracks.csv and overlay: nothing, unless a subclass says so."""
+
+    facts: ClassVar[dict[str, Any]] = {"tracking": False}
+    """Parts of the summary that a run must have in common with the one that it resumes."""
+
+    def open(self, stack: ExitStack, folder: Path) -> None:
+        """Before the first frame; what `stack` is given is closed after the last. Files are continued."""
+
+    def write(self, frame: Frame, result: Segmentation) -> None:
+        """After each frame. Raises OutputError."""
+
+    def finish(self, folder: Path, segmenter: MotionSegmenter, *, complete: bool) -> dict[str, Any]:
+        """After the last frame; gives more of the summary. Raises OutputError."""
+        return {}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What an interrupted run needs to go on."""
+        return {}
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on. Raises StateError."""
 
 
 def segment_to_folder(
@@ -48,6 +76,7 @@ def segment_to_folder(
     offline: bool = False,
     overwrite: bool = False,
     resume: bool = False,
+    more: MoreOutputs | None = None,
     on_learned: Callable[[int], None] = lambda done: None,
     on_open: Callable[[VideoReader], None] = lambda video: None,
     on_frame: Listener = lambda done, segmentation: None,
@@ -73,6 +102,8 @@ def segment_to_folder(
     resume : bool
         Continue an interrupted run in `folder` behind its last frame, with the same source and parameters, as if
         it had never stopped; `start` does not count. Videos go on in a file of their own, ``overlay-2.mp4``.
+    more : MoreOutputs, optional
+        Other results to write.
     on_learned, on_open, on_frame : callable
         Told of the number of frames read to learn from; of the opened video; and after each frame of the number
         done and its segmentation.
@@ -86,14 +117,15 @@ def segment_to_folder(
     OutputError
         A result cannot be written.
     """
-    stop, error = stop or Stop(), None
+    stop, error, more = stop or Stop(), None, more or MoreOutputs()
     summary: dict[str, Any] = {"source": str(source), "complete": False, "error": None, "frames": 0, "seconds": 0.0}
-    facts = {"model": model_name(segmenter.background), "parameters": segmenter_parameters(segmenter), "masks": masks}
-    facts |= {"resized_to": width, "offline": offline, "explain": segmenter.explain}
-    is_whole = True
+    facts = {"model": model_name(segmenter.background), "linker": linker_name(segmenter.linker)}
+    facts |= {"parameters": segmenter_parameters(segmenter), "masks": masks, "resized_to": width, "offline": offline}
+    facts |= {"explain": segmenter.explain, **more.facts}
+    is_whole, done_until = True, -math.inf
     if resume:
-        summary |= _continue(folder, segmenter, source, facts)
-        start = math.nextafter(summary["last_time"], math.inf)
+        summary |= _continue(folder, segmenter, more, source, facts)
+        start = done_until = summary["last_time"]  # a source with nothing behind it is no error
     else:
         _check_free(folder, source, overwrite)
     if offline and (not resume or isinstance(segmenter.background, Auto)):
@@ -112,10 +144,14 @@ def segment_to_folder(
         try:
             with ExitStack() as stack:
                 outputs = _Outputs(stack, folder, video.fps or 25.0, masks, overlay)
+                more.open(stack, folder)
                 for index, seconds, frame in stop.until_asked(video):
+                    if seconds <= done_until:
+                        continue
                     is_whole = False  # between learning a frame and having written it
                     result = segmenter.step(frame, seconds, index=index)
                     track_ids |= outputs.write(frame, result)
+                    more.write(frame, result)
                     _note_camera(summary, result)
                     summary["frames"] += 1
                     summary.setdefault("first_time", seconds)
@@ -126,19 +162,24 @@ def segment_to_folder(
             error = failure
         except KeyboardInterrupt:
             stop.asked = True
-    summary["seconds"] = round(summary["seconds"] + time.perf_counter() - began, 3)
-    summary["complete"] = error is None and not stop.asked
-    summary["error"] = str(error) if error else "interrupted" if stop.asked else None
+        summary["seconds"] = round(summary["seconds"] + time.perf_counter() - began, 3)
+        summary["complete"] = error is None and not stop.asked
+        try:
+            summary |= more.finish(folder, segmenter, complete=summary["complete"])
+        except OutputError as failure:
+            error = error or failure
+    summary["complete"] = summary["complete"] and error is None
+    summary["error"] = str(error) if error else None if summary["complete"] else "interrupted"
     summary |= {
         "frames_per_second": round(summary["frames"] / max(summary["seconds"], 1e-3), 2),
-        "tracks": len(track_ids),
+        "tracks": len(track_ids) - summary.get("joined", 0),
         "versions": versions(),
         "files": sorted(path.name for path in folder.iterdir() if _is_ours(path.name, results=True)),
     }
     try:
         write_json(folder / "summary.json", summary)
         if is_whole and not summary["complete"] and summary["frames"] and not video.is_live:
-            _keep_state(folder, segmenter, {**summary, "track_ids": sorted(track_ids)})
+            _keep_state(folder, segmenter, more, {**summary, "track_ids": sorted(track_ids)})
         else:
             (folder / _STATE).unlink(missing_ok=True)
     except OutputError:
@@ -201,25 +242,29 @@ def _is_ours(name: str, *, results: bool = False) -> bool:
     return bool(_RESULT.fullmatch(name)) or (not results and name in ("summary.json", _STATE))
 
 
-def _keep_state(folder: Path, segmenter: MotionSegmenter, summary: dict[str, Any]) -> None:
+def _keep_state(folder: Path, segmenter: MotionSegmenter, more: MoreOutputs, summary: dict[str, Any]) -> None:
     """Keep what a run needs to go on, where the model can say it."""
     try:
-        write_state(folder / _STATE, segmenter.state(), summary)
+        own = {f"{_MORE}{name}": array for name, array in more.state().items()}
+        write_state(folder / _STATE, {**segmenter.state(), **own}, summary)
     except UnsupportedError:
         return
 
 
-def _continue(folder: Path, segmenter: MotionSegmenter, source: str | int, facts: dict[str, Any]) -> dict[str, Any]:
-    """Load the state of an interrupted run into `segmenter`; return the summary so far."""
+def _continue(
+    folder: Path, segmenter: MotionSegmenter, more: MoreOutputs, source: str | int, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Load the state of an interrupted run into `segmenter` and `more`; return the summary so far."""
     if not (folder / _STATE).exists():
         raise ParameterError(f"there is no interrupted run in {folder} to resume ({_STATE} is missing)")
     arrays, summary = read_state(folder / _STATE)
     if Path(summary["source"]).name != Path(str(source)).name:
         raise ParameterError(f"the run in {folder} was of {summary['source']}, so it cannot go on with {source}")
     for name, value in json.loads(json.dumps(facts)).items():  # a tuple comes back as a list
-        if summary[name] != value:
-            raise ParameterError(f"the run in {folder} had {name} {summary[name]}, so it cannot go on with {value}")
+        if summary.get(name) != value:
+            raise ParameterError(f"the run in {folder} had {name} {summary.get(name)}, so it cannot go on with {value}")
     segmenter.load_state(arrays)
+    more.load_state({name.removeprefix(_MORE): array for name, array in arrays.items() if name.startswith(_MORE)})
     kept = ("frames", "seconds", "first_time", "last_time", "track_ids", "camera")
     return {name: summary[name] for name in kept if name in summary}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +18,16 @@ from motionseg.core.errors import OutputError, ParameterError
 from motionseg.core.state import replacing
 from motionseg.core.types import Frame
 
-__all__ = ["MASK_OPTIONS", "FFmpegWriter", "RowsWriter", "Writer", "encode_image", "naming", "write_whole"]
+__all__ = [
+    "MASK_OPTIONS",
+    "FFmpegWriter",
+    "RowsWriter",
+    "Writer",
+    "change_lines",
+    "encode_image",
+    "naming",
+    "write_whole",
+]
 
 W = TypeVar("W", bound="Writer")
 
@@ -57,6 +66,19 @@ def encode_image(path: Path, image: npt.NDArray[Any], options: list[int]) -> byt
     return data.tobytes()
 
 
+def change_lines(path: Path, change: Callable[[str], str]) -> None:
+    """Put `change` of each line in its place; an old file stays until the new one is whole.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be read or written, or `change` raised ValueError; the old file is unchanged.
+    """
+    with naming(path), path.open(encoding="utf-8", newline="") as old, replacing(path) as new:
+        for line in old:
+            new.write(change(line).encode())
+
+
 class Writer:
     """Base of the writers: the first write opens, `close` or the end of ``with`` closes.
 
@@ -83,7 +105,10 @@ class Writer:
 
 
 class RowsWriter(Writer):
-    """A text file of which every frame's rows reach the system at once: a killed process leaves whole lines."""
+    """A text file of which every frame's rows reach the system at once: a killed process leaves whole lines.
+
+    So does a full disk: what was written of a frame that does not fit is taken back.
+    """
 
     _head = ""
     """The first line of a new file."""
@@ -98,13 +123,24 @@ class RowsWriter(Writer):
         text = "".join(rows)
         with naming(self.path):
             if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("ab" if self._append else "wb", buffering=0)
-                if not self._file.tell():
-                    text = self._head + text
-            data = text.encode()
+                self._open()
+            end = self._file.tell()
+            self._put((text if end else self._head + text).encode(), end)
+
+    def _open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("ab" if self._append else "wb", buffering=0)
+
+    def _put(self, data: bytes, end: int) -> None:
+        """Write at `end`, where the file stands, all or nothing."""
+        try:
             while data:  # an unbuffered file may take a part only, on a disk that is nearly full
                 data = data[self._file.write(data) :]
+        except OSError:
+            with suppress(OSError):  # a device or a pipe cannot
+                self._file.truncate(end)
+                self._file.seek(end)
+            raise
 
     def close(self) -> None:
         super().close()

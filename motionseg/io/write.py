@@ -13,17 +13,18 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from motionseg.core.checks import check_frame, check_integer, check_mask
 from motionseg.core.errors import OutputError, ParameterError
-from motionseg.core.types import Frame, Mask, Tracks, TrackState
-from motionseg.io._output import MASK_OPTIONS, FFmpegWriter, RowsWriter, Writer, encode_image, write_whole
+from motionseg.core.types import Frame, Mask
+from motionseg.io._output import MASK_OPTIONS, FFmpegWriter, Writer, encode_image, write_whole
 
 __all__ = [
     "MaskFolderWriter",
     "MaskVideoWriter",
-    "TracksCsvWriter",
     "VideoWriter",
+    "write_columns",
     "write_image",
     "write_json",
     "write_text",
@@ -224,36 +225,37 @@ class VideoWriter(FFmpegWriter):
         self._shape = frame.shape
 
 
-class TracksCsvWriter(RowsWriter):
-    """Writes tracks as a table with the columns frame, time, id, x0, y0, x1, y1, area, score, state.
+def write_columns(path: str | os.PathLike[str], columns: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write columns of one length as a .csv file with their names as its head, atomically.
 
     Parameters
     ----------
     path : path
-        The .csv file; made (with its folder) by the first write, an old one is replaced.
-    append : bool
-        Write behind the rows of an old file instead.
+        The file; its folder is made, an old file stays until the new one is whole.
+    columns : dict of str to array (N,)
+        Numbers and words. Numbers that are not whole are written with up to 4 decimals, NaN as nothing.
 
-    Notes
-    -----
-    Every frame's rows reach the system at once, so that a killed process leaves whole lines.
+    Raises
+    ------
+    OutputError
+        The file cannot be written, or the columns differ in length.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_columns(f"{folder}/a.csv", {"id": np.array([1, 2]), "speed": np.array([12.34567, np.nan])})
+    ...     Path(f"{folder}/a.csv").read_text()
+    'id,speed\\n1,12.3457\\n2,\\n'
     """
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise OutputError(f"{path}: the columns differ in length: {lengths}")
+    rows = zip(*(map(_cell, column.tolist()) for column in columns.values()), strict=True)
+    write_text(path, "".join(f"{','.join(row)}\n" for row in (columns, *rows)))
 
-    _head = "frame,time,id,x0,y0,x1,y1,area,score,state\n"
 
-    def write(self, index: int, tracks: Tracks) -> None:
-        """Write a row for each track of frame `index` (from 0).
-
-        Raises
-        ------
-        OutputError
-            The file cannot be written, or the writer is closed.
-        ParameterError
-            A negative index.
-        """
-        start = f"{check_integer('index', index, 0)},{tracks.time:.6f}"
-        columns = zip(tracks.ids, tracks.boxes, tracks.areas, tracks.scores, tracks.states, strict=True)
-        self._write(
-            f"{start},{id},{x0:.2f},{y0:.2f},{x1:.2f},{y1:.2f},{area},{score:.4f},{TrackState(state).name.lower()}\n"
-            for id, (x0, y0, x1, y1), area, score, state in columns
-        )
+def _cell(value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return "" if math.isnan(value) else f"{value:.4f}".rstrip("0").rstrip(".")

@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "auto": ["Auto"],
         "clustered": ["Clustered"],
         "compensated": ["Compensated"],
-        "evaluation": ["Evaluation", "Run", "WorstFrame", "combine", "evaluate"],
+        "evaluation": ["Evaluation", "Run", "WorstFrame", "combine", "evaluate", "regions_of_boxes"],
         "flow_fused": ["FlowFused"],
         "naive_flow": ["NaiveFlow"],
         "refined": ["Refined"],

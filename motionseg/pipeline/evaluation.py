@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from motionseg.background.base import BackgroundModel
 from motionseg.core.checks import check_choice
@@ -19,7 +20,7 @@ from motionseg.pipeline._judges import JUDGES, combine
 from motionseg.pipeline.segmenter import MotionSegmenter
 from motionseg.track.base import RegionLinker
 
-__all__ = ["Evaluation", "Run", "WorstFrame", "combine", "evaluate"]
+__all__ = ["Evaluation", "Run", "WorstFrame", "combine", "evaluate", "regions_of_boxes"]
 
 Method = BackgroundModel | MotionSegmenter | RegionLinker | FlowEstimator
 _LABELLED = ("objects", "regions")  # tasks whose results are labels that last, not masks
@@ -115,7 +116,7 @@ class Run:
                 truth: BoxTruth | None = self.sequence.truth.get(index)
                 boxes = _NO_BOXES if truth is None else truth.boxes[truth.scores > 0]
                 scores = np.ones(len(boxes), np.float32)
-            tracks = self._timed(linker.update, _regions(boxes, scores), index / self.sequence.fps)
+            tracks = self._timed(linker.update, regions_of_boxes(boxes, scores), index / self.sequence.fps)
             yield index, tracks.visible
 
     def _estimated(self, estimator: FlowEstimator) -> Iterator[tuple[int, Any]]:
@@ -146,8 +147,8 @@ class Run:
 _NO_BOXES, _NO_SCORES = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
 
 
-def _regions(boxes: Boxes, scores: np.ndarray) -> Regions:
-    """Given boxes as regions, for a linker."""
+def regions_of_boxes(boxes: Boxes, scores: npt.NDArray[np.floating]) -> Regions:
+    """Boxes (N, 4) that somebody else has found, with their scores (N,), as regions for a linker."""
     size = boxes[:, 2:] - boxes[:, :2]
     return Regions(
         boxes=boxes,

@@ -2,4 +2,6 @@
 
 from motionseg.core.catalog import attach_room
 
-__getattr__, __dir__ = attach_room(__name__)
+_EXTRA = {"TrackHistory": "_history", "Trajectory": "_history", "TrackTable": "_table"}
+_EXTRA |= {"Occupancy": "_occupancy", "stitch": "_stitch"}
+__getattr__, __dir__ = attach_room(__name__, _EXTRA)

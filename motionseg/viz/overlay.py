@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from motionseg.core.checks import check_frame, check_mask, check_number
 from motionseg.core.errors import FrameError, ParameterError
-from motionseg.core.types import FOREGROUND, SHADOW, Frame, Segmentation, Tracks, TrackState
+from motionseg.core.types import FOREGROUND, SHADOW, Frame, Labels, Segmentation, Tracks, TrackState
+from motionseg.viz._text import write_text
 
 __all__ = ["Trails", "draw_overlay", "track_color"]
 
@@ -20,7 +21,6 @@ Color = tuple[int, int, int]
 _UNTRACKED: Color = (60, 200, 255)
 _SHADE: Color = (200, 130, 60)
 _GOLDEN = 0.6180339887498949
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def track_color(track_id: int) -> Color:
@@ -118,7 +118,8 @@ def draw_overlay(
     frame : uint8 (H, W) or (H, W, 3)
         Grey or BGR; not changed.
     segmentation : Segmentation
-        Of this frame. Of `labels` and `tracks`, what is None is not drawn.
+        Of this frame. Of `labels` and `tracks`, what is None is not drawn. With `identities`, every pixel has the
+        colour of the track that it belongs to, and a region that tracks share is divided between them.
     tint : (B, G, R), optional
         One colour for all foreground; default: each region in its track's colour (amber without a track). Shadow
         is always tinted blue.
@@ -127,7 +128,7 @@ def draw_overlay(
     contours : bool
         Outline the foreground.
     ids : bool
-        Write the track's id at its box.
+        Write the track's id at its box, and its state if it is merged, split, stopped, left or removed.
     trails : Trails, optional
         Drawn as lines that fade with age. The caller updates them, once per frame.
 
@@ -139,7 +140,7 @@ def draw_overlay(
     Raises
     ------
     FrameError
-        `frame` is no picture, or mask or labels are not of its size.
+        `frame` is no picture, or mask, labels or identities are not of its size.
     ParameterError
         `alpha` or `tint` is out of range.
 
@@ -157,39 +158,42 @@ def draw_overlay(
     """
     frame = check_frame(frame)
     mask = check_mask(segmentation.mask, (frame.shape[0], frame.shape[1]))
-    labels = segmentation.labels
-    if labels is not None and labels.shape != mask.shape:
-        raise FrameError(f"the labels have shape {labels.shape}, the frame is {mask.shape}")
+    owned = segmentation.identities is not None
+    name, owners = ("identities", segmentation.identities) if owned else ("labels", segmentation.labels)
+    if owners is not None and owners.shape != mask.shape:
+        raise FrameError(f"the {name} have shape {owners.shape}, the frame is {mask.shape}")
     alpha = check_number("alpha", alpha, 0, 1)
     if tint is not None and (len(tint) != 3 or not all(0 <= value <= 255 for value in tint)):
         raise ParameterError(f"tint is a colour (B, G, R) of numbers in [0, 255], not {tint!r}")
     out = frame.copy() if frame.ndim == 3 else cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)
     tracks = Tracks() if segmentation.tracks is None else segmentation.tracks
-    colors = _region_colors(labels, tracks, tint)
+    colors = _colors(owners, tracks.ids if owned else tracks.labels, tracks, tint)
     if alpha > 0:
-        _tint(out, mask, labels, colors, alpha)
-    if contours:
-        _outline(out, mask, labels, colors)
+        _tint(out, mask, owners, colors, alpha)
+    if contours and segmentation.identities is not None:
+        _outline_each(out, mask, segmentation.identities, colors)
+    elif contours:
+        _outline(out, mask, owners, colors)
     if trails is not None:
         _draw_trails(out, trails)
     _draw_boxes(out, tracks.believed, ids)
     return out
 
 
-def _region_colors(labels: npt.NDArray[np.int32] | None, tracks: Tracks, tint: Color | None) -> npt.NDArray[np.uint8]:
-    """Colours by label, uint8 (N + 1, 3); row 0 is for foreground without a label."""
-    n = 0 if labels is None else int(labels.max(initial=0))
+def _colors(
+    owners: Labels | None, values: npt.NDArray[np.integer], tracks: Tracks, tint: Color | None
+) -> npt.NDArray[np.uint8]:
+    """Colours, uint8 (N + 1, 3), of what pixels of `owners` say; `values` stand for tracks, 0 for none of them."""
+    n = 0 if owners is None else int(owners.max(initial=0))
     colors = np.full((n + 1, 3), _UNTRACKED if tint is None else tint, np.uint8)
     if tint is None:
-        for track_id, label, state in zip(tracks.ids.tolist(), tracks.labels, tracks.states, strict=True):
-            if 0 < label <= n and state != TrackState.TENTATIVE:
-                colors[label] = track_color(track_id)
+        for track_id, value, state in zip(tracks.ids.tolist(), values.tolist(), tracks.states, strict=True):
+            if 0 < value <= n and state != TrackState.TENTATIVE:
+                colors[value] = track_color(track_id)
     return colors
 
 
-def _tint(
-    out: Frame, mask: Frame, labels: npt.NDArray[np.int32] | None, colors: npt.NDArray[np.uint8], alpha: float
-) -> None:
+def _tint(out: Frame, mask: Frame, owners: Labels | None, colors: npt.NDArray[np.uint8], alpha: float) -> None:
     flat = out.reshape(-1, 3)
     for code in (SHADOW, FOREGROUND):
         where = np.flatnonzero(mask == code)
@@ -197,19 +201,31 @@ def _tint(
             continue
         color: npt.NDArray[np.uint8] = np.array(_SHADE, np.uint8)[None]
         if code == FOREGROUND:
-            color = colors[:1] if labels is None else colors[labels.ravel()[where]]
+            color = colors[:1] if owners is None else colors[owners.ravel()[where]]
         pixels = flat[where].astype(np.float32)
         pixels += np.float32(alpha) * (color - pixels)
         flat[where] = np.rint(pixels)
 
 
-def _outline(out: Frame, mask: Frame, labels: npt.NDArray[np.int32] | None, colors: npt.NDArray[np.uint8]) -> None:
+def _outline(out: Frame, mask: Frame, owners: Labels | None, colors: npt.NDArray[np.uint8]) -> None:
     foreground = (mask == FOREGROUND).view(np.uint8)
     found, _ = cv2.findContours(foreground, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     for contour in found:
         x, y = contour[0, 0]
-        label = 0 if labels is None else labels[y, x]
-        cv2.drawContours(out, [contour], 0, colors[label].tolist(), 1)
+        owner = 0 if owners is None else owners[y, x]
+        cv2.drawContours(out, [contour], 0, colors[owner].tolist(), 1)
+
+
+def _outline_each(out: Frame, mask: Frame, owners: Labels, colors: npt.NDArray[np.uint8]) -> None:
+    """Of every track what it owns, also where two touch: pixels with a neighbour that is another's."""
+    whose = np.where(mask == FOREGROUND, owners, -1)
+    height, width = whose.shape
+    around = np.pad(whose, 1, constant_values=-1)
+    rims = np.zeros(whose.shape, bool)
+    for y, x in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        rims |= around[y : y + height, x : x + width] != whose
+    rims &= whose >= 0
+    out[rims] = colors[whose[rims]]
 
 
 def _draw_trails(out: Frame, trails: Trails) -> None:
@@ -235,7 +251,13 @@ def _draw_boxes(out: Frame, tracks: Tracks, ids: bool) -> None:
         else:
             cv2.rectangle(out, (x0, y0), corner, color, thick)
         if ids:
-            _write_id(out, str(track_id), (x0, y0), color)
+            write_text(out, _name(track_id, tracks.states[row]), (x0, y0), color)
+
+
+def _name(track_id: int, state: int) -> str:
+    """What is written at a box: the id, and what is remarkable of the track."""
+    word = TrackState(state)
+    return f"{track_id} {word.name.lower()}" if TrackState.MERGED <= word <= TrackState.REMOVED else str(track_id)
 
 
 def _dashed(out: Frame, low: tuple[int, int], high: tuple[int, int], color: Color, *, dash: int = 4) -> None:
@@ -250,17 +272,3 @@ def _dashed(out: Frame, low: tuple[int, int], high: tuple[int, int], color: Colo
     for edge in (x0, x1):
         if 0 <= edge < width:
             out[y, edge] = color
-
-
-def _write_id(out: Frame, text: str, corner: tuple[int, int], color: Color) -> None:
-    """Write above the box's upper left corner, or inside it at the picture's upper edge; readable on anything."""
-    height, width = out.shape[:2]
-    scale = max(0.4, height / 1100)
-    (wide, tall), _ = cv2.getTextSize(text, _FONT, scale, 1)
-    x = min(max(corner[0], 1), max(width - wide - 1, 0))
-    y = corner[1] - 4 if corner[1] - 4 - tall >= 0 else corner[1] + tall + 4
-    y = min(max(y, tall + 1), height - 2)
-    bright = tuple(round(value + 0.5 * (255 - value)) for value in color)
-    for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1), (1, 1)):  # a thicker pen would also move the strokes
-        cv2.putText(out, text, (x + dx, y + dy), _FONT, scale, (0, 0, 0), 1, cv2.LINE_AA)
-    cv2.putText(out, text, (x, y), _FONT, scale, bright, 1, cv2.LINE_AA)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from motionseg.apps import cli, manners, segment_job
-from motionseg.apps.config import build_segmenter, parse_settings, segmenter_parameters
+from motionseg.apps.config import DEFAULT_LINKER, build_segmenter, parse_settings, segmenter_parameters
 from motionseg.core.errors import OutputError, ParameterError, SourceError
 from motionseg.io import VideoWriter, open_video, write_image
 
@@ -66,12 +66,15 @@ def test_segment_writes_masks_tracks_and_summary(folder, tmp_path):
     assert set(np.unique([m.frame for m in masks])) <= {0, 127, 255}
     assert (masks[-1].frame[12:32, 73:87] == 255).mean() > 0.9
     rows = table(out / "tracks.csv")
-    assert list(rows[0]) == ["frame", "time", "id", "x0", "y0", "x1", "y1", "area", "score", "state"]
+    columns = ["frame", "time", "id", "x0", "y0", "x1", "y1", "area", "score", "vx", "vy", "parent", "state"]
+    assert list(rows[0]) == columns
     assert {row["state"] for row in rows} <= {"confirmed", "occluded"}
     last = rows[-1]
     assert (last["frame"], last["id"]) == ("44", rows[0]["id"])
     assert float(last["time"]) == pytest.approx(44 / 25, abs=1e-3)
     np.testing.assert_allclose([float(last[k]) for k in ("x0", "y0", "x1", "y1")], [72, 10, 88, 34], atol=3)
+    np.testing.assert_allclose([float(last[k]) for k in ("vx", "vy")], [75, 0], atol=10)
+    assert last["parent"] == "0"
     with open_video(out / "overlay.mp4") as overlay:
         assert (overlay.width, overlay.height) == (96, 48)
         assert sum(1 for _ in overlay) == 45
@@ -80,7 +83,7 @@ def test_segment_writes_masks_tracks_and_summary(folder, tmp_path):
     assert summary["error"] is None
     assert summary["frames"] == 45
     assert summary["frames_per_second"] == pytest.approx(45 / summary["seconds"], rel=0.05)
-    assert (summary["model"], summary["explain"]) == ("auto", False)
+    assert (summary["model"], summary["linker"], summary["explain"]) == ("auto", DEFAULT_LINKER, False)
     assert summary["camera"] == [{"frame": 0, "time": 0.0, "behaviour": "still", "way": "background"}]
     assert summary["parameters"]["history"] == 1000
     assert summary["parameters"]["linker.max_gap"] == 1.0
@@ -129,6 +132,8 @@ def test_model_and_settings(clip, tmp_path):
         (["--set", "history=0"], "in [10, "),
         (["--set", "history=1", "--set", "history=2"], "twice"),
         (["--set", "camera.x=1"], "camera"),
+        (["--linker", "kalman"], "there are: "),
+        (["--linker", "centroid", "--set", "linker.min_iou=0.2"], "linker centroid has no parameter 'min_iou'"),
         (["--set", "guard.x=1"], "guard has no parameter"),
         (["--model", "knn", "--set", "guard.ghosts=false"], "knn+guard"),
         (["--model", "knn+guard", "--set", "camera.model=affine"], "knn+guard+camera"),
@@ -305,7 +310,7 @@ def test_doctor_finds_rival_wheels(monkeypatch):
 
 def test_version_and_help():
     assert run("--version").stdout.startswith("motionseg ")
-    for command in ([], ["segment"], ["demo"]):
+    for command in ([], ["segment"], ["track"], ["demo"]):
         assert "--help" in run(*command, "--help").stdout
 
 
@@ -323,8 +328,8 @@ def test_what_is_set_is_what_is_reported():
     reported = segmenter_parameters(segmenter)
     assert (reported["k"], reported["cleaner.speck"], reported["linker.min_hits"], reported["min_area"]) == (3, 5, 2, 9)
     assert segmenter_parameters(build_segmenter("knn", reported)) == reported
-    with pytest.raises(ParameterError, match="linker has no parameter 'gap'"):
-        build_segmenter("knn", {"linker.gap": 3})
+    with pytest.raises(ParameterError, match="linker kalman_iou has no parameter 'gap'"):
+        build_segmenter("knn", {"linker.gap": 3}, linker="kalman_iou")
 
 
 def test_errors_have_their_codes():

@@ -48,8 +48,9 @@ def tracks():
         labels=np.array([1, 0], np.int32),
         areas=np.array([7, 900]),
         scores=np.array([0.5, 0.98768], np.float32),
-        velocities=np.zeros((2, 2), np.float32),
+        velocities=np.array([[0, 0], [1.25, -2.5]], np.float32),
         states=np.array([1, 2], np.uint8),
+        parents=np.array([0, 3]),
     )
 
 
@@ -144,11 +145,11 @@ def test_tracks_csv(tmp_path, tracks):
     path = tmp_path / "new" / "tracks.csv"
     with TracksCsvWriter(path) as writer:
         writer.write(0, Tracks(time=0.0))
-        assert path.read_text() == "frame,time,id,x0,y0,x1,y1,area,score,state\n"
+        assert path.read_text() == "frame,time,id,x0,y0,x1,y1,area,score,vx,vy,parent,state\n"
         writer.write(31, tracks)
         rows = path.read_text().splitlines()  # before close: a killed process leaves them
-        assert rows[1] == "31,1.250000,3,1.00,2.00,3.46,4.00,7,0.5000,confirmed"
-        assert rows[2] == "31,1.250000,12,10.00,20.00,30.00,40.50,900,0.9877,occluded"
+        assert rows[1] == "31,1.250000,3,1.00,2.00,3.46,4.00,7,0.5000,0.00,0.00,0,confirmed"
+        assert rows[2] == "31,1.250000,12,10.00,20.00,30.00,40.50,900,0.9877,1.25,-2.50,3,occluded"
         with pytest.raises(ParameterError):
             writer.write(-1, tracks)
     with path.open(newline="") as file:
@@ -319,7 +320,7 @@ def test_a_killed_process_leaves_whole_rows(tmp_path):
     assert done.returncode == 9
     lines = path.read_text().splitlines()
     assert len(lines) == 51
-    assert lines[-1] == "49,0.000000,1,0.00,0.00,0.00,0.00,0,0.0000,tentative"
+    assert lines[-1] == "49,0.000000,1,0.00,0.00,0.00,0.00,0,0.0000,0.00,0.00,0,tentative"
 
 
 @pytest.mark.parametrize("kind", [VideoWriter, MaskVideoWriter])

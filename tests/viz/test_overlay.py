@@ -77,6 +77,51 @@ def test_regions_have_their_tracks_colours():
     )
 
 
+def shared():
+    """Tracks 7 and 12 in one region, 7 to the left of x = 40."""
+    found = segmentation((20, 30, 60, 70))
+    owners = np.where(found.mask == 255, 12, 0).astype(np.int32)
+    owners[:, :40][owners[:, :40] > 0] = 7
+    halves = (20, 30, 40, 70), (40, 30, 60, 70)
+    tracks = track(*((id, box, 1, TrackState.MERGED) for id, box in zip((7, 12), halves, strict=True)))
+    return Segmentation(0, 0.0, found.mask, labels=found.labels, tracks=tracks, identities=owners)
+
+
+def test_a_shared_region_is_divided_among_its_owners():
+    out = draw_overlay(FRAME, shared(), alpha=1.0, **PLAIN)
+    assert tuple(out[50, 39].tolist()) == track_color(7)
+    assert tuple(out[50, 40].tolist()) == track_color(12)
+    drawn = draw_overlay(FRAME, shared(), alpha=0.0, ids=False, contours=True)
+    assert tuple(drawn[50, 39].tolist()) == track_color(7)
+    assert tuple(drawn[50, 40].tolist()) == track_color(12)
+    assert changed(drawn)[30, 20:60].all()
+    assert changed(drawn)[69, 20:60].all()
+    one = draw_overlay(FRAME, shared(), alpha=1.0, tint=(1, 2, 3), **PLAIN)
+    assert (one[35:65, 22:38] == (1, 2, 3)).all()
+    assert (one[35:65, 42:58] == (1, 2, 3)).all()
+
+
+def test_pixels_of_nobody_and_of_the_tentative_are_amber():
+    found = shared()
+    found.identities[found.identities == 7] = 0
+    found.tracks.states[1] = TrackState.TENTATIVE
+    out = draw_overlay(FRAME, found, alpha=1.0, contours=False, ids=False)
+    amber = draw_overlay(FRAME, segmentation((20, 30, 60, 70)), alpha=1.0, **PLAIN)[50, 50].tolist()
+    assert out[50, 30].tolist() == out[50, 50].tolist() == amber
+
+
+@pytest.mark.parametrize("state", [s for s in TrackState if s not in (TrackState.TENTATIVE, TrackState.GONE)])
+def test_what_is_remarkable_is_written(state):
+    box = (30, 40, 60, 90)
+    plain = draw_overlay(FRAME, segmentation(tracks=track((5, box, 0, TrackState.CONFIRMED))))
+    out = draw_overlay(FRAME, segmentation(tracks=track((5, box, 0, state))))
+    above = changed(out, plain)[:39]
+    said = TrackState.MERGED <= state <= TrackState.REMOVED
+    assert above.any() == said
+    if said:
+        assert np.nonzero(above)[1].max() > 40 + 4 * len(state.name)
+
+
 def test_contours_are_the_rims_of_regions_and_their_holes():
     found = segmentation((20, 30, 60, 70))
     found.mask[45:55, 35:45], found.labels[45:55, 35:45] = 0, 0
@@ -165,6 +210,12 @@ def test_wrong_input(frame, options, error):
 def test_labels_of_another_size():
     found = Segmentation(0, 0.0, np.zeros((120, 160), np.uint8), labels=np.zeros((5, 5), np.int32))
     with pytest.raises(FrameError, match="labels"):
+        draw_overlay(FRAME, found)
+
+
+def test_identities_of_another_size():
+    found = Segmentation(0, 0.0, np.zeros((120, 160), np.uint8), identities=np.zeros((5, 5), np.int32))
+    with pytest.raises(FrameError, match="identities"):
         draw_overlay(FRAME, found)
 
 
