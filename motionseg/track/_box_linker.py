@@ -221,8 +221,8 @@ class BoxLinker(RegionLinker):
             if array is None:
                 raise StateError(f"the state of {type(self).__name__} lacks the array {name!r}")
             shape = born.shape if name in ("times", "next_id") else (n, *born.shape[1:])
-            if born.shape[1:] == (0,):  # features, of which nobody has said how long they are
-                shape = (n, *array.shape[1:2])
+            if born.shape[1:] == (0,) and array.ndim == 2:  # features, of which nobody has said how long they are
+                shape = (n, array.shape[1])
             if array.shape != shape or array.dtype != born.dtype:
                 raise StateError(f"array {name!r} is {array.dtype} {array.shape}, expected {born.dtype} {shape}")
         (self._last_time, self._time), self._next_id = (float(t) for t in state["times"]), int(state["next_id"])

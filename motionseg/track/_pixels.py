@@ -51,7 +51,7 @@ def _paint(start, stop, labels, extents, owners, identities):
 def overlaps(
     identities: Labels,
     ids: npt.NDArray[np.int64],
-    boxes: Boxes,
+    boxes: npt.NDArray[np.floating],
     steps: npt.NDArray[np.floating],
     labels: Labels,
     n_regions: int,
@@ -126,7 +126,7 @@ def painted(
     return identities
 
 
-def _extents(boxes: Boxes) -> npt.NDArray[np.int64]:
+def _extents(boxes: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
     """Whole pixels that boxes touch."""
     extents = np.empty(boxes.shape, np.int64)
     extents[:, :2], extents[:, 2:] = np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])

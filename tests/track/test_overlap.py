@@ -67,11 +67,11 @@ def test_tracks_that_are_gone_own_no_pixel():
     for i in range(8):
         regions, labels = seen(np.s_[40:80, 90:110])
         linker.update(regions, i / 25, labels=labels)
-    assert set(np.unique(linker.state()["owners"])) == {0, 1}
+    assert set(np.unique(linker.state()["identities"])) == {0, 1}
     for i in range(8, 20):
         regions, labels = seen()
         linker.update(regions, i / 25, labels=labels)
-    assert not linker.state()["owners"].any()
+    assert not linker.state()["identities"].any()
 
 
 def test_a_state_with_masks_continues():
@@ -84,7 +84,7 @@ def test_a_state_with_masks_continues():
         if i > 9:
             again = heir.update(regions, i / 25, labels=labels)
             np.testing.assert_array_equal(tracks.ids, again.ids)
-            np.testing.assert_array_equal(linker.state()["owners"], heir.state()["owners"])
+            np.testing.assert_array_equal(linker.state()["identities"], heir.state()["identities"])
 
 
 def test_a_camera_takes_the_masks_along():
