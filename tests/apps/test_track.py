@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from motionseg.apps import cli, config, track_job
+from motionseg.apps import cli, track_job
 from motionseg.apps.config import build_linker, build_segmenter, linker_name
 from motionseg.apps.segment_job import segment_to_folder
 from motionseg.apps.stop import Stop
@@ -20,7 +20,7 @@ from motionseg.core.types import TrackState
 from motionseg.datasets import Mot
 from motionseg.flow import OpenCVDIS
 from motionseg.io import read_coco, read_image, read_mot, read_mots, read_tracks, write_image
-from motionseg.track import KalmanIoU, Overlap
+from motionseg.track import KalmanIoU, MaskFlow, Overlap
 
 OURS = ["dwell.png", "heat.png", "track_table.csv", "tracks.json", "tracks.txt", "tracks_mots.txt", "trajectories.png"]
 N = 70
@@ -295,9 +295,10 @@ def test_the_linker_is_chosen_by_name(film, tmp_path):
     assert build_segmenter(linker="overlap").estimator is None
 
 
-def test_linkers_that_carry_masks_along_are_given_flow(monkeypatch):
-    monkeypatch.setattr(config, "_FLOW_LINKERS", ("overlap",))
-    assert isinstance(build_segmenter(linker="overlap").estimator, OpenCVDIS)
+def test_linkers_that_carry_masks_along_are_given_flow():
+    segmenter = build_segmenter(linker="mask_flow")
+    assert isinstance(segmenter.linker, MaskFlow)
+    assert isinstance(segmenter.estimator, OpenCVDIS)
     assert build_segmenter(linker="centroid").estimator is None
 
 
