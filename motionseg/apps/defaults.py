@@ -4,5 +4,5 @@ __all__ = ["DEFAULT_LINKER", "DEFAULT_MODEL"]
 
 DEFAULT_MODEL = "auto"
 """What `motionseg segment` and `motionseg track` take: as ``MotionSegmenter.auto()``."""
-DEFAULT_LINKER = "kalman_iou"
+DEFAULT_LINKER = "linker"
 """What they take to link regions."""

@@ -16,10 +16,11 @@ from motionseg.core.errors import ParameterError, StateError
 from motionseg.core.types import BACKGROUND, FOREGROUND, Flow, Frame, Mask, Score, Segmentation
 from motionseg.flow.base import FlowEstimator
 from motionseg.fuse.cues import score_cue
+from motionseg.pipeline._held import Held
 from motionseg.regions.clean import MaskCleaner
 from motionseg.regions.components import find_regions
 from motionseg.track.base import RegionLinker
-from motionseg.track.kalman_iou import KalmanIoU
+from motionseg.track.linker import Linker
 
 __all__ = ["MotionSegmenter"]
 
@@ -41,7 +42,7 @@ class MotionSegmenter:
     cleaner : MaskCleaner or None
         Removes specks and closes gaps; None: the model's mask as it is.
     linker : RegionLinker or None
-        Gives regions ids that last; default ``KalmanIoU()``; None: no tracks.
+        Gives regions ids that last; default ``Linker()``; None: no tracks.
     min_area : int, optional
         Smaller regions (px2) are dropped from mask, labels and tracks; default 1/4000 of the picture.
     estimator : FlowEstimator, optional
@@ -80,11 +81,12 @@ class MotionSegmenter:
         if not isinstance(self.background, BackgroundModel):
             raise ParameterError(f"background is a BackgroundModel, not {background!r}")
         self.cleaner = MaskCleaner() if cleaner is _DEFAULT else cleaner
-        self.linker = KalmanIoU() if linker is _DEFAULT else linker
+        self.linker = Linker() if linker is _DEFAULT else linker
         if not isinstance(estimator, FlowEstimator | None):
             raise ParameterError(f"estimator is a FlowEstimator, not {estimator!r}")
         self.estimator = estimator
         self._before: Frame | None = None
+        self._held = Held()
         self.min_area = min_area if min_area is None else check_integer("min_area", min_area, 1)
         self.explain = check_choice("explain", explain, (False, True))
         self._next_index, self._last_time = 0, -np.inf
@@ -145,6 +147,7 @@ class MotionSegmenter:
         if self.linker is not None:
             tracks = self.linker.update(regions, time, labels=labels, camera=facts["camera"], flow=flow, frame=frame)
             identities = self.linker.identities()
+            self._held.update(frame, self.linker.known_foreground(), facts["camera"])
         index = self._next_index if index is None else index
         self._next_index, self._last_time = index + 1, time
         evidence = None if not self.explain else _evidence(seen, score)
@@ -160,11 +163,11 @@ class MotionSegmenter:
         return None if last is None else self.estimator.estimate(last, frame)
 
     def _known(self, frame: Frame, given: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_] | None:
-        """What is not to be learned: as the caller says, and where the linker knows that things have come to stand."""
-        held = None if self.linker is None else self.linker.known_foreground()
-        if held is None or held.shape != frame.shape[:2] or "known_foreground" in self.background._unsupported:
+        """What is not to be learned: as the caller says, and where things have come to stand."""
+        if "known_foreground" in self.background._unsupported:
             return given
-        return held if given is None else held | given
+        held = self._held.known(frame)
+        return given if held is None else held if given is None else held | given
 
     def bootstrap(self, frames: Iterable[Frame]) -> None:
         """Start anew, and learn the empty scene from many frames at once (see ``BackgroundModel.bootstrap``).
@@ -184,14 +187,14 @@ class MotionSegmenter:
         self.background.bootstrap(frames)
         if self.linker is not None:
             self.linker.reset()
-        self._next_index, self._last_time, self._before = 0, -np.inf, None
+        self._next_index, self._last_time, self._before, self._held = 0, -np.inf, None, Held()
 
     def reset(self) -> None:
         """Forget what was learned; the next frame, of any size, is a first one and track ids start at 1."""
         self.background.reset()
         if self.linker is not None:
             self.linker.reset()
-        self._next_index, self._last_time, self._before = 0, -np.inf, None
+        self._next_index, self._last_time, self._before, self._held = 0, -np.inf, None, Held()
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Background and tracks as a dict of arrays: loaded into an equal segmenter, it continues bit for bit.
@@ -203,6 +206,7 @@ class MotionSegmenter:
         """
         own = {"next_index": np.array(self._next_index), "last_time": np.array(self._last_time)}
         own |= {f"background.{name}": array for name, array in self.background.state().items()}
+        own |= self._held.state()
         if self._before is not None:
             own["before"] = self._before.copy()
         if self.linker is not None:
@@ -232,6 +236,7 @@ class MotionSegmenter:
         self._next_index, self._last_time = index, last_time
         before = state.get("before")
         self._before = None if before is None else before.copy()
+        self._held.load_state(state)
 
 
 def _evidence(model: BackgroundModel, score: Score) -> dict[str, npt.NDArray[np.float32]]:
