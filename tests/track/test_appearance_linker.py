@@ -95,7 +95,10 @@ def test_a_state_with_looks_continues():
     for other in (linker, heir):
         with pytest.raises(ParameterError, match="features"):
             other.update(regions([(50, 50)], [[0, 1]]), 1.0)
-        assert other.update(regions([(200, 50), (50, 50)], [A, B]), 3.0).labels.tolist() == [2, 1]
+        assert other.update(regions([(200, 50), (50, 50)], [A, B]), 3.0).labels.tolist() == [
+            1,
+            2,
+        ]  # each in the place of the other
     for name, array in linker.state().items():
         np.testing.assert_array_equal(array, heir.state()[name], err_msg=name)
     for shape, dtype in (((2,), "f4"), ((3, 3), "f4"), ((2, 3), "f8"), ((2, 3, 1), "f4")):
