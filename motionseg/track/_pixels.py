@@ -38,12 +38,13 @@ def _count(start, stop, identities, ids, extents, steps, flow, labels, common, o
 @kernel
 def _paint(start, stop, labels, extents, owners, identities):
     """Regions start .. stop: their pixels get the id of their owner."""
+    height, width = labels.shape
     for row in range(start, stop):
         if owners[row] == 0:
             continue
         x0, y0, x1, y1 = extents[row]
-        for y in range(y0, y1):
-            for x in range(x0, x1):
+        for y in range(max(y0, 0), min(y1, height)):
+            for x in range(max(x0, 0), min(x1, width)):
                 if labels[y, x] == row + 1:
                     identities[y, x] = owners[row]
 
