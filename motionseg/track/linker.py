@@ -236,7 +236,8 @@ class Linker(CompanyLinker):
         # Sure is what nobody else has touched.
         touched = np.count_nonzero(sight.common, axis=0)
         sure = known & (touched[columns] == 1) & (sight.iou(rows, columns) > INSIDE)
-        others = (regions.features[1:] * regions.features[:-1]).sum(axis=1)
+        by_place = regions.features[np.lexsort(regions.boxes.T)]  # whatever the order of rows
+        others = (by_place[1:] * by_place[:-1]).sum(axis=1)
         self._looks.learn(1 - (old * new).sum(axis=1)[sure], 1 - others)
         mixed = np.where(known[:, None], (1 - _USUAL) * old + _USUAL * new, new)
         length = np.linalg.norm(mixed, axis=1, keepdims=True)
