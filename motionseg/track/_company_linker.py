@@ -236,7 +236,8 @@ class CompanyLinker(PixelLinker):
             sight.origins[column] = row
             a, b = regions.boxes[columns[best]], regions.boxes[column]
             gap = np.maximum(np.maximum(a[:2] - b[2:], b[:2] - a[2:]), 0)
-            if np.hypot(*gap) <= self.reach * np.sqrt(self._rows["usual_areas"][row]):
+            smaller = min(regions.areas[columns[best]], regions.areas[column])
+            if np.hypot(*gap) <= self.reach * np.sqrt(smaller):
                 sight.pieces[column] = row
 
     def _measured(self, pairs: Pairs, regions: Regions) -> tuple[Boxes, npt.NDArray[np.int64]]:
