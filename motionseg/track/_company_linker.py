@@ -203,8 +203,7 @@ class CompanyLinker(PixelLinker):
             filters = self._filters(np.array(own))
             histograms = self._rows["features"][own].astype(np.float64) ** 2
             odds = color_odds(numbers, corner[1], histograms, boxes, region) * self._distinct(own)[:, None, None]
-            variances = filters.covariances[:, :2] + (self.localization * filters.means[:, 4:]) ** 2
-            found = located(odds, corner, region, shapes, middles, variances)
+            found = located(odds, corner, region, shapes, middles, self._variances(filters))
             boxes += np.tile(found - middles, 2)
             middles, known[:] = found, True
         owners, alone, needed = shared_out(region, corner, shapes, middles, odds)
