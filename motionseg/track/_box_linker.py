@@ -108,6 +108,10 @@ class BoxLinker(RegionLinker):
         """Where the tracks are expected, float32 (N, 4)."""
         return boxes_of(self._filters())
 
+    def _variances(self, filters: Filters) -> npt.NDArray[np.float64]:
+        """Of where the centre of a region will be seen, px2 (N, 2)."""
+        return np.asarray(filters.covariances[:, :2] + (self.localization * filters.means[:, 4:]) ** 2)
+
     def _believed(self) -> npt.NDArray[np.bool_]:
         """Which tracks have been seen often enough."""
         return np.asarray(self._rows["hits"] >= self.min_hits)

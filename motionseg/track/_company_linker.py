@@ -203,8 +203,7 @@ class CompanyLinker(PixelLinker):
             filters = self._filters(np.array(own))
             histograms = self._rows["features"][own].astype(np.float64) ** 2
             odds = color_odds(numbers, corner[1], histograms, boxes, region) * self._distinct(own)[:, None, None]
-            variances = filters.covariances[:, :2] + (self.localization * filters.means[:, 4:]) ** 2
-            found = located(odds, corner, region, shapes, middles, variances)
+            found = located(odds, corner, region, shapes, middles, self._variances(filters))
             boxes += np.tile(found - middles, 2)
             middles, known[:] = found, True
         owners, alone, needed = shared_out(region, corner, shapes, middles, odds)
@@ -236,7 +235,8 @@ class CompanyLinker(PixelLinker):
             sight.origins[column] = row
             a, b = regions.boxes[columns[best]], regions.boxes[column]
             gap = np.maximum(np.maximum(a[:2] - b[2:], b[:2] - a[2:]), 0)
-            if np.hypot(*gap) <= self.reach * np.sqrt(self._rows["usual_areas"][row]):
+            smaller = min(regions.areas[columns[best]], regions.areas[column])
+            if np.hypot(*gap) <= self.reach * np.sqrt(smaller):
                 sight.pieces[column] = row
 
     def _measured(self, pairs: Pairs, regions: Regions) -> tuple[Boxes, npt.NDArray[np.int64]]:

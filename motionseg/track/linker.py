@@ -22,6 +22,7 @@ __all__ = ["Linker"]
 
 _BELIEF = 2.0  # log-odds from which a track is believed
 _PER_SIGHT, _SURE = 0.4, 1.5  # log-odds that each sight adds beside the region's own, and the most of these
+_USUAL_SQUARES, _MOST_SURPRISE = 6.0, 25.0  # squared deviations, x and y together, that are no surprise
 _STEADY, _AWAY = 0.3, 0.7  # sizes: it stands within the one, and has moved when it has gone the other
 _THERE = 0.05  # presence beyond which a thing is there, or gone
 _PARTING = 1.0  # seconds that a track counts as split off
@@ -201,10 +202,14 @@ class Linker(CompanyLinker):
     def _odds(self, regions: Regions, sight: Sight) -> npt.NDArray[np.float64]:
         """Log-odds (N, M) that they are the same."""
         filters, rows = self._filters(), self._rows
-        variances = filters.covariances[:, :2] + (self.localization * filters.means[:, 4:]) ** 2
         alone = ~self._was_merged()
         tracks = TrackCues(
-            filters.means[:, :2], variances, rows["usual_areas"], sight.own[:, 0], alone, rows["features"]
+            filters.means[:, :2],
+            self._variances(filters),
+            rows["usual_areas"],
+            sight.own[:, 0],
+            alone,
+            rows["features"],
         )
         view = max(float(np.prod(self._view[2:] - self._view[:2])), 1.0)
         to, _ = centres_of(regions.boxes)
@@ -245,6 +250,8 @@ class Linker(CompanyLinker):
 
     def _seen(self, rows: npt.NDArray[np.intp], boxes: Boxes, time: float) -> None:
         unsure = self.localization * self._uncertainty(rows)
+        alone = self._rows["company"][rows] == 0
+        self._rows["covariances"][rows[alone]] *= self._surprise(rows[alone], boxes[alone])[:, None]
         self._set_filters(rows, corrected(self._filters(rows), boxes, unsure))
         own = self._rows
         own["last_seen"][rows] = time
@@ -255,6 +262,12 @@ class Linker(CompanyLinker):
         away = np.hypot(*((centres - own["anchors"][rows]) / sizes).T) > _STEADY
         own["anchors"][rows[away]], own["still_since"][rows[away]] = centres[away], time
         own["moved"][rows] |= np.hypot(*((centres - own["homes"][rows]) / sizes).T) > _AWAY
+
+    def _surprise(self, rows: npt.NDArray[np.intp], boxes: Boxes) -> npt.NDArray[np.float64]:
+        """How many times as unsure the filters are than they say, of tracks that were seen as these boxes."""
+        filters, (centres, _) = self._filters(rows), centres_of(boxes)
+        squares = ((centres - filters.means[:, :2]) ** 2 / np.maximum(self._variances(filters), 0.25)).sum(axis=1)
+        return np.clip(squares / _USUAL_SQUARES, 1, _MOST_SURPRISE)
 
     # --- beginnings, ends, states --------------------------------------------------------------------
 

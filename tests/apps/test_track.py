@@ -190,8 +190,8 @@ def test_any_model_has_pictures(film, tmp_path, model, offline):
     assert result.exit_code == 0, result.output
     ways, last = (read_image(path, grey=True) for path in (tmp_path / "out" / "trajectories.png", film / "0019.png"))
     assert ways.shape == last.shape
-    alike = np.abs(ways - 0.55 * last) < 8  # darkened
-    assert alike.mean() > 0.7
+    alike = np.abs(ways - 0.55 * last) < 8  # darkened; the rest is trajectories
+    assert alike.mean() > 0.5
 
 
 # --- joined ------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def test_given_boxes_are_linked(tmp_path):
         own = table[table.ids == id]
         assert (np.abs(np.diff(own.boxes[:, 0])) < 40).all()
         assert len({float(np.sign(d)) for d in own.boxes[-1:, 0] - own.boxes[:1, 0]}) == 1
-        assert own.frames.tolist() == [i for i in range(3, 40) if not 20 <= i < 26]
+        assert own.frames.tolist() == [i for i in range(1, 40) if not 20 <= i < 26]
     assert "68 boxes, 2 tracks" in run("--detections", given, "-o", tmp_path / "b.txt").stdout
 
 
