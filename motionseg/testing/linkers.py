@@ -189,6 +189,51 @@ def _check_camera_is_taken_off(linker: RegionLinker) -> None:
     require(bool((np.abs(tracks.velocities) < 60).all()), linker, "what stands has no speed, though the camera moves")
 
 
+def _drawn(walk: Sequence[tuple[float, Regions]]) -> list[tuple[float, Regions, dict[str, npt.NDArray[Any]]]]:
+    """A walk with all that a linker may be given: labels, picture, flow, the motion of a camera that stands."""
+    frames = []
+    for time, regions in walk:
+        labels, frame = np.zeros((200, 240), np.int32), np.full((200, 240, 3), 90, np.uint8)
+        boxes = np.rint(regions.boxes).astype(int)
+        for row, (x0, y0, x1, y1) in enumerate(boxes):
+            labels[y0:y1, x0:x1], frame[y0:y1, x0:x1] = row + 1, regions.colors[row]
+        features = np.eye(3, dtype=np.float32)[np.rint(regions.colors[:, 0] / 80).astype(int)]
+        columns = {**_columns(regions), "boxes": boxes.astype(np.float32), "features": features}
+        flow = np.zeros((200, 240, 2), np.float32)
+        flow[..., 0] = 2 * np.repeat([1, 2, 3, 3], 60)[:200, None]
+        more = {"labels": labels, "frame": frame, "flow": flow, "camera": np.eye(3)}
+        frames.append((time, Regions(**columns), more))
+    return frames
+
+
+def _check_pixels(linker: RegionLinker) -> None:
+    """All that it is given goes together; whose a pixel is agrees with the tracks; a state continues with pixels."""
+    linker, owners, frames = linker.clone(), dict[int, int](), _drawn(_walk(28))
+    for i, (time, regions, more) in enumerate(frames):
+        lent = {name: array.copy() for name, array in more.items()}
+        tracks = linker.update(regions, time, **lent)
+        require(same_arrays(lent, more), linker, "update() leaves labels, frame, flow and camera unchanged")
+        for track_id, label in zip(tracks.visible.ids.tolist(), tracks.visible.labels.tolist(), strict=True):
+            lane = round(float(regions.colors[label - 1, 0]))
+            require(owners.setdefault(track_id, lane) == lane, linker, "an object keeps its id, pixels or not")
+        ids, labels = linker.identities(), more["labels"]
+        if ids is not None:
+            require(ids.shape == labels.shape and ids.dtype == np.int32, linker, "identities are int32, as labels are")
+            alive = {0, *tracks.visible.ids.tolist()}
+            require(set(np.unique(ids).tolist()) <= alive, linker, "identities are ids of tracks that are seen")
+            require(not ids[labels == 0].any(), linker, "no pixel beside the regions belongs to a track")
+        known = linker.known_foreground()
+        fits = known is None or (known.dtype == np.bool_ and known.shape == labels.shape)
+        require(fits, linker, "known_foreground() is None or bool, of the labels' shape")
+        require(isinstance(linker.needs_background, bool), linker, "needs_background is a bool")
+        if i == 14:
+            heir = linker.clone()
+            heir.load_state(linker.state())
+    require(len(owners) == 3, linker, f"three objects give three confirmed tracks, not {len(owners)}")
+    answers = [heir.update(regions, time, **more) for time, regions, more in frames[15:]]
+    _require_same_tracks(linker, [tracks], answers[-1:], "with pixels, too, it continues bit for bit")
+
+
 def _check_linker_memory(linker: RegionLinker) -> None:
     """Tracks that have ended leave nothing behind."""
     linker, sizes = linker.clone(), []
@@ -207,6 +252,7 @@ LINKER_CHECKS: tuple[Callable[[RegionLinker], None], ...] = (
     _check_linker_reset,
     _check_time_increases,
     _check_camera_is_taken_off,
+    _check_pixels,
     _check_linker_memory,
 )
 """The promises of linkers."""

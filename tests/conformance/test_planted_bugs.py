@@ -447,6 +447,17 @@ class StandsStill(KalmanIoU):
         pass
 
 
+class OwnsAll(KalmanIoU):
+    """Says of every pixel that it is the first track's."""
+
+    def update(self, regions, time, *, labels=None, **more):
+        self._size = None if labels is None else labels.shape
+        return super().update(regions, time, labels=labels, **more)
+
+    def identities(self):
+        return None if self._size is None else np.ones(self._size, np.int32)
+
+
 class HoardsTracks(KalmanIoU):
     def update(self, regions, time, **more):
         self.__dict__.setdefault("_past", []).append(time)
@@ -471,6 +482,7 @@ PLANTED_LINKERS = [
     (KeepsIds, linker_checks._check_linker_reset),
     (AnyTime, linker_checks._check_time_increases),
     (StandsStill, linker_checks._check_camera_is_taken_off),
+    (OwnsAll, linker_checks._check_pixels),
     (HoardsTracks, linker_checks._check_linker_memory),
 ]
 

@@ -178,7 +178,7 @@ def test_two_near_pieces_are_one_track():
     things = [
         Thing(straight(40, 60, 50, end=1.0), RED, (20, 60)),
         Thing(straight(40, 39, 50, begin=1.0), RED, (20, 18)),
-        Thing(straight(40, 72, 50, begin=1.0), RED, (20, 34)),
+        Thing(straight(40, 69, 50, begin=1.0), RED, (20, 34)),
     ]
     results = followed(Linker(), things, 2.5)
     assert {identity for seen in results for identity in seen.tracks.ids.tolist()} == {1}
@@ -186,7 +186,7 @@ def test_two_near_pieces_are_one_track():
     assert (last.labels.max(), last.owners(3)[1:]) == (2, [1, 1])
     assert last.tracks.areas.tolist() == [20 * 18 + 20 * 34]
     x = 40 + 50 * last.time
-    np.testing.assert_allclose(last.tracks.boxes[0], [x - 10, 30, x + 10, 89], atol=1)
+    np.testing.assert_allclose(last.tracks.boxes[0], [x - 10, 30, x + 10, 86], atol=1)
 
 
 def test_a_piece_that_goes_away_is_a_track_with_a_parent():
