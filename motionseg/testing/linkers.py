@@ -201,7 +201,7 @@ def _drawn(walk: Sequence[tuple[float, Regions]]) -> list[tuple[float, Regions, 
         columns = {**_columns(regions), "boxes": boxes.astype(np.float32), "features": features}
         flow = np.zeros((200, 240, 2), np.float32)
         flow[..., 0] = 2 * np.repeat([1, 2, 3, 3], 60)[:200, None]
-        more = {"labels": labels, "frame": frame, "flow": flow, "camera": np.eye(3)}
+        more: dict[str, npt.NDArray[Any]] = {"labels": labels, "frame": frame, "flow": flow, "camera": np.eye(3)}
         frames.append((time, Regions(**columns), more))
     return frames
 
