@@ -12,11 +12,11 @@ from motionseg.core.errors import StateError
 from motionseg.core.types import Boxes, Labels, Regions
 from motionseg.track._assignment import Pairs
 from motionseg.track._box_linker import Rows
-from motionseg.track._groups import Share, color_odds, led, located, shared_out
+from motionseg.track._groups import Share, color_odds, contained, led, located, shared_out
 from motionseg.track._kalman import corrected
 from motionseg.track._likeness import Looks
 from motionseg.track._pixel_linker import PixelLinker
-from motionseg.track._pixels import Shape, ellipse, shape_of
+from motionseg.track._pixels import Shape, ellipse, extents, shape_of
 
 __all__ = ["INSIDE", "CompanyLinker", "Sight"]
 
@@ -127,7 +127,7 @@ class CompanyLinker(PixelLinker):
         for row in own:
             if ids[row] not in self._shapes:
                 self._remember_shape(row)
-        x0, y0, x1, y1 = regions.boxes[column].astype(int).tolist()
+        x0, y0, x1, y1 = extents(regions.boxes[column][None], labels.shape)[0].tolist()
         region = labels[y0:y1, x0:x1] == column + 1
         sizes = self._rows["means"][own, 4:]
         self._rows["covariances"][own, 4:] += (_TURNS * sizes) ** 2 * (self._time - self._last_time)
@@ -146,8 +146,10 @@ class CompanyLinker(PixelLinker):
         self._rows["company"][own] = ids[own[int(seen.argmax())]]
         if not seen.all():
             hidden = np.array(own)[~seen]
-            unsure = np.full((len(hidden), 2), self.localization * _MERGED_NOISE)
-            self._set_filters(hidden, corrected(self._filters(hidden), share.boxes[~seen].astype(np.float32), unsure))
+            # Of what is not seen colours say nothing: it is where its motion takes it, within the region.
+            boxes, moved = contained(self._boxes()[hidden].astype(np.float64), regions.boxes[column])
+            unsure = self.localization * np.where(moved, _MERGED_NOISE, _NO_SIDE)
+            self._set_filters(hidden, corrected(self._filters(hidden), boxes.astype(np.float32), unsure))
             own = [row for row, is_seen in zip(own, seen.tolist(), strict=True) if is_seen]
             share, _, _ = self._placed(own, (x0, y0), region, regions.boxes[column], numbers)
         if len(own) > 1:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from motionseg.core.types import Boxes
 from motionseg.track._pixels import Shape
 
-__all__ = ["Share", "color_odds", "led", "located", "shared_out"]
+__all__ = ["Share", "color_odds", "contained", "led", "located", "shared_out"]
 
 _COMMON = 0.01  # share of every colour in everybody, so that none is impossible
 _MOST = 3.0  # log-odds that a pixel's colour may say
@@ -55,12 +55,16 @@ def led(boxes: Floats, blob: Boxes) -> tuple[Floats, Bools]:
             if steps:
                 known[k, axis] = True
                 boxes[k, sides] += float(np.mean(steps))
-        out_low, out_high = blob[axis] - boxes[:, axis], boxes[:, axis + 2] - blob[axis + 2]
-        fits = out_low + out_high <= 0
-        into = np.where(fits, np.maximum(out_low, 0) - np.maximum(out_high, 0), (out_low - out_high) / 2)
-        boxes[:, sides] += into[:, None]
-        known[:, axis] |= into != 0
-    return boxes, known
+    boxes, moved = contained(boxes, blob)
+    return boxes, known | moved
+
+
+def contained(boxes: Floats, blob: Boxes) -> tuple[Floats, Bools]:
+    """Boxes (K, 4) moved into `blob` (4,), or about its middle; and in which axes (K, 2) they were moved."""
+    low, high = blob[:2] - boxes[:, :2], boxes[:, 2:] - blob[2:]  # how far they reach out
+    fits = low + high <= 0
+    into = np.where(fits, np.maximum(low, 0) - np.maximum(high, 0), (low - high) / 2)
+    return boxes + np.tile(into, 2), into != 0
 
 
 def color_odds(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from motionseg.core.jit import kernel
 from motionseg.core.types import Boxes, Flow, Labels
 
-__all__ = ["Shape", "carried", "carried_boxes", "ellipse", "overlaps", "painted", "shape_of"]
+__all__ = ["Shape", "carried", "carried_boxes", "ellipse", "extents", "overlaps", "painted", "shape_of"]
 
 _NO_FLOW = np.zeros((0, 0, 2), np.float32)
 
@@ -82,8 +82,8 @@ def overlaps(
         Common pixels; and the pixels that each track has in `identities`.
     """
     common, own = np.zeros((len(ids), n_regions + 1), np.int64), np.zeros(len(ids), np.int64)
-    whole, extents = np.rint(steps).astype(np.int64), _extents(boxes)
-    _count(0, len(ids), identities, ids, extents, whole, _NO_FLOW if flow is None else flow, labels, common, own)
+    whole, within = np.rint(steps).astype(np.int64), extents(boxes, labels.shape)
+    _count(0, len(ids), identities, ids, within, whole, _NO_FLOW if flow is None else flow, labels, common, own)
     return common[:, 1:], own
 
 
@@ -121,17 +121,16 @@ def painted(
     """
     identities = np.zeros(labels.shape, np.int32)
     if under is not None:
-        old, ids, extents = under
-        _keep(0, len(ids), old, ids, _extents(extents), identities)
-    _paint(0, len(boxes), labels, _extents(boxes), owners, identities)
+        old, ids, places = under
+        _keep(0, len(ids), old, ids, extents(places, labels.shape), identities)
+    _paint(0, len(boxes), labels, extents(boxes, labels.shape), owners, identities)
     return identities
 
 
-def _extents(boxes: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
-    """Whole pixels that boxes touch."""
-    extents = np.empty(boxes.shape, np.int64)
-    extents[:, :2], extents[:, 2:] = np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])
-    return extents
+def extents(boxes: npt.NDArray[np.floating], shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """Whole pixels, int64 (N, 4), that boxes touch in a picture of `shape`."""
+    whole = np.concatenate([np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])], axis=1)
+    return np.clip(whole, 0, [shape[1], shape[0]] * 2).astype(np.int64)
 
 
 def carried(picture: Labels, camera: npt.NDArray[np.float64]) -> Labels:
@@ -167,7 +166,7 @@ def shape_of(
     identities: Labels, identity: int, box: npt.NDArray[np.floating], centre: npt.NDArray[np.floating]
 ) -> Shape | None:
     """The pixels of a track in a picture of ids, within `box` (4,), about `centre` (x, y); None if there are none."""
-    x0, y0, x1, y1 = np.clip(_extents(box[None])[0], 0, None).tolist()
+    x0, y0, x1, y1 = extents(box[None], identities.shape)[0].tolist()
     pixels = identities[y0:y1, x0:x1] == identity
     rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
     if not len(rows):

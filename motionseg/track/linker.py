@@ -52,7 +52,7 @@ class Linker(CompanyLinker):
     max_gap : float, above 0
         Seconds that a confirmed track lives unseen, three times as many in company; a tentative one a quarter of that.
     reach : float, at least 0
-        Gap between a track and a piece of it, in square roots of its area, beyond which they are two.
+        Gap between a track and a piece, in square roots of the smaller one's area, beyond which they are two.
     stop_time : float, above 0
         Seconds in one place after which a track stands.
     hold : float, at least 0

@@ -143,10 +143,6 @@ def hidden(wait):
     return [Thing(way, RED, (14, 30)), Thing(straight(120, 60), BLUE, (40, 60))]
 
 
-PUSHED_OUT = "colours push what is hidden out of its region, and each frame makes it surer there"
-
-
-@pytest.mark.xfail(strict=True, reason=PUSHED_OUT)
 @pytest.mark.parametrize("wait", [0.0, 0.7])
 def test_one_wholly_hidden_comes_out_with_its_id(wait):
     results = followed(Linker(), hidden(wait), 2 + wait)
@@ -154,7 +150,6 @@ def test_one_wholly_hidden_comes_out_with_its_id(wait):
     assert results[-1].owners(2) == results[10].owners(2)
 
 
-@pytest.mark.xfail(strict=True, reason=PUSHED_OUT)
 def test_one_hidden_by_what_passes_before_it_keeps_its_id():
     things = [
         Thing(straight(120, 60), RED, (14, 30)),
