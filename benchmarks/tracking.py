@@ -23,7 +23,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +35,7 @@ from _shared import Row, missing, say, write_rows
 
 import motionseg
 from motionseg import MotionSegmenter
+from motionseg.background import Adaptive, Guarded
 from motionseg.core import catalog
 from motionseg.core.types import FOREGROUND, Regions, Tracks
 from motionseg.datasets import MOT, Crowds
@@ -46,14 +47,15 @@ from motionseg.metrics import (
     pair_boxes,
     pair_labels,
 )
+from motionseg.pipeline import Refined
 from motionseg.regions import find_regions, measure_labels
-from motionseg.track import Linker
+from motionseg.track import RegionLinker
 
 Labels = np.ndarray
 PEERS = ("ByteTrack", "OC-SORT")
 
 
-def linkers(args: argparse.Namespace) -> dict[str, Linker]:
+def linkers(args: argparse.Namespace) -> dict[str, RegionLinker]:
     """Those that take part, by their names in the catalogue."""
     return {name: catalog.find("track", name)() for name in args.linkers or catalog.names("track")}
 
@@ -110,7 +112,7 @@ def degraded(clip: Clip, seed: int) -> Clip:
     return Clip(clip.name, clip.truth, frames[order], found[order], scores[order], clip.n_frames, clip.fps)
 
 
-def link(linker: Linker, clip: Clip) -> tuple[Trajectories, list[float]]:
+def link(linker: RegionLinker, clip: Clip) -> tuple[Trajectories, list[float]]:
     """What the linker makes of the boxes, and the seconds of every frame."""
     linker, rows, seconds = linker.clone(), [], []
     for frame, regions in enumerate(clip.regions()):
@@ -213,6 +215,7 @@ class Shown(NamedTuple):
     truth: Labels
     labels: Labels
     regions: Regions
+    frame: np.ndarray | None = None
 
 
 def scenes(args: argparse.Namespace, category: str) -> Iterator[Any]:
@@ -229,22 +232,22 @@ def exact(frame: np.ndarray, truth: Labels, rng: np.random.Generator) -> Shown:
     table = np.zeros(256, np.uint8)
     table[rng.permutation(ids)] = np.arange(1, len(ids) + 1)
     labels = table[truth]
-    return Shown(truth.astype(np.uint8), labels, measure_labels(labels.astype(np.int32), frame=frame))
+    return Shown(truth.astype(np.uint8), labels, measure_labels(labels.astype(np.int32), frame=frame), frame)
 
 
 def blobs(frame: np.ndarray, truth: Labels, background: np.ndarray) -> Shown:
     """Every connected component of all that is there is a region."""
     labels, regions = find_regions(np.where(truth > 0, 255, 0).astype(np.uint8), frame=frame, background=background)
-    return Shown(truth.astype(np.uint8), labels.astype(np.uint8), regions)
+    return Shown(truth.astype(np.uint8), labels.astype(np.uint8), regions, frame)
 
 
-def followed(linker: Linker, shown: Sequence[Shown], fps: float, seconds: list[float]) -> Iterator[Labels]:
+def followed(linker: RegionLinker, shown: Sequence[Shown], fps: float, seconds: list[float]) -> Iterator[Labels]:
     """Ids of pixels as the linker says, frame by frame; `seconds` get what each took."""
     linker = linker.clone()
-    for i, (_, labels, regions) in enumerate(shown):
+    for i, (_, labels, regions, frame) in enumerate(shown):
         labels = labels.astype(np.int32)
         began = time.perf_counter()
-        tracks = linker.update(regions, i / fps, labels=labels)
+        tracks = linker.update(regions, i / fps, labels=labels, frame=frame)
         seconds.append(time.perf_counter() - began)
         known = linker.identities()
         yield named(labels, tracks) if known is None else known
@@ -297,14 +300,19 @@ def meetings(args: argparse.Namespace) -> Iterable[Row]:
 def segmented(args: argparse.Namespace) -> Iterable[Row]:
     """HOTA and IDF1 of the pixels that MotionSegmenter itself finds in the noisy frames; share of meetings kept.
 
-    `ceiling` is the HOTA of the same pixels with true ids: what the best linker could reach.
+    `ceiling` is the HOTA of the same pixels with true ids: what the best linker could reach. `refined`: with the masks
+    of the refiner.
     """
-    chosen = linkers(args) if args.linkers else {"default": None}
+    chosen: dict[str, Callable[[], MotionSegmenter]] = {
+        "default": MotionSegmenter,
+        "refined": lambda: MotionSegmenter(background=Refined(Guarded(Adaptive()))),
+    }
+    for name, linker in linkers(args).items() if args.linkers else ():
+        chosen[name] = partial(_with, linker)
     for name, category in itertools.product(chosen, ("crowd", "meeting")):
         pairs, ceilings, kept = [], [], []
         for sequence, judged in scenes(args, category):
-            linker = chosen[name]
-            segmenter = MotionSegmenter() if linker is None else MotionSegmenter(linker=linker.clone())
+            segmenter = chosen[name]()
             truth, known, best, components = [], [], [], []
             for i in range(judged[-1] + 1):
                 found = segmenter.step(sequence.frames[i], i / sequence.fps)
@@ -322,6 +330,10 @@ def segmented(args: argparse.Namespace) -> Iterable[Row]:
         row = {"what": "segmented", "method": name, "scenes": category, **measures(pairs, len(pairs))}
         row["ceiling"] = measures(ceilings)["HOTA"]
         yield say({**row, "kept": sum(kept), "of": len(kept)})
+
+
+def _with(linker: RegionLinker) -> MotionSegmenter:
+    return MotionSegmenter(linker=linker.clone())
 
 
 def with_true_ids(mask: np.ndarray, truth: Labels) -> Labels:

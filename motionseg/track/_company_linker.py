@@ -22,8 +22,8 @@ __all__ = ["INSIDE", "CompanyLinker", "Sight"]
 
 INSIDE = 0.5  # of a track's pixels that fall into a region: it may be merged there
 _OWN, _NEEDED = 0.08, 0.25  # of a track's shape: seen of it alone, or left over by the others; less, and it is hidden
-_YOUNG = 0.5  # seconds: who was alone for less is no member of a company
-_TURNS = 1.5  # sizes a second, in a second: so much more than others those that meet change their speed
+_YOUNG = 0.3  # seconds: who was alone for less is no member of a company
+_TURNS = 1.0  # sizes a second, in a second: so much more than others those that meet change their speed
 _MERGED_NOISE, _NO_SIDE = 1.0, 20.0  # times as unsure is a side of a merged track; where it has none to be seen
 
 

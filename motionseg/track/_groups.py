@@ -17,7 +17,7 @@ _COMMON = 0.01  # share of every colour in everybody, so that none is impossible
 _MOST = 3.0  # log-odds that a pixel's colour may say
 _OUTSIDE = -1.5  # what a pixel says against a shape that reaches out of the region
 _INDEPENDENT = 30.0  # pixels that say as much as one alone
-_COLOR_WEIGHT = 0.5  # of a colour's log-odds in pixels of distance from a shape
+_COLOR_WEIGHT = 1.0  # of a colour's log-odds in pixels of distance from a shape
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
