@@ -22,6 +22,9 @@ __all__ = ["INSIDE", "CompanyLinker", "Sight"]
 
 INSIDE = 0.5  # of a track's pixels that fall into a region: it may be merged there
 _OWN, _NEEDED = 0.08, 0.25  # of a track's shape: seen of it alone, or left over by the others; less, and it is hidden
+_REMEMBERED = 2.0  # times max_gap: as long somebody hidden keeps its company from being taken for alone
+_SURELY = 0.6  # of a track's shape, seen of it alone or left over by the others: it is there
+_ROOM = 1.25  # times the usual area of the largest: a region that is no larger has room for one
 _YOUNG = 0.3  # seconds: who was alone for less is no member of a company
 _TURNS = 1.0  # sizes a second, in a second: so much more than others those that meet change their speed
 _MERGED_NOISE, _NO_SIDE = 1.0, 20.0  # times as unsure is a side of a merged track; where it has none to be seen
@@ -75,6 +78,7 @@ class CompanyLinker(PixelLinker):
             "usual_areas": np.zeros(n),
             "company": np.zeros(n, np.int64),  # id of a track in whose region it was last, 0 for none
             "alone": np.zeros(n),  # seconds in a region of its own
+            "cramped": np.zeros(n),  # seconds in a shared region that is not larger than one of its tracks
         }
 
     # --- who is in whose region ----------------------------------------------------------------------
@@ -141,7 +145,7 @@ class CompanyLinker(PixelLinker):
         young = seen & (known_for < _YOUNG)
         young[known_for.argmax()] = False
         self._rows["last_seen"][np.array(own)[young]] = -np.inf  # a piece that had come ahead of the rest: it ends
-        seen &= ~young
+        seen &= ~young & ~(self._cramped(own, share, region) & (np.maximum(alone, needed) < _SURELY))
         seen[known_for.argmax()] |= not seen.any()
         self._rows["company"][own] = ids[own[int(seen.argmax())]]
         if not seen.all():
@@ -155,6 +159,15 @@ class CompanyLinker(PixelLinker):
         if len(own) > 1:
             sight.shares[column] = share
         return own
+
+    def _cramped(self, own: list[int], share: Share, region: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Which of these have for long been where there is room for one only: all but the one whose most of it is."""
+        rows, one = self._rows, self._rows["usual_areas"][own].max()
+        is_small = np.count_nonzero(region) <= _ROOM * one
+        rows["cramped"][own] = rows["cramped"][own] + (self._time - self._last_time) if is_small else 0.0
+        cramped = rows["cramped"][own] > self.max_gap
+        cramped[np.bincount(share.owners.ravel(), minlength=len(own) + 1)[1:].argmax()] = False
+        return np.asarray(cramped)
 
     def _remember_shape(self, row: int) -> None:
         """Keep how a track looked in the last frame, before it came into company."""
@@ -177,7 +190,7 @@ class CompanyLinker(PixelLinker):
         if company.any():
             hidden = company > 0
             hidden[rows] = False
-            hidden &= self._time - self._rows["last_seen"] <= self.max_gap
+            hidden &= self._time - self._rows["last_seen"] <= _REMEMBERED * self.max_gap
             alone &= ~np.isin(company[rows], company[hidden])
         return np.asarray(alone)
 

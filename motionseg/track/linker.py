@@ -20,8 +20,9 @@ from motionseg.track._likeness import TrackCues, logit, odds_of
 
 __all__ = ["Linker"]
 
-_BELIEF = 2.0  # log-odds from which a track is believed
-_PER_SIGHT, _SURE = 0.4, 1.5  # log-odds that each sight adds beside the region's own, and the most of these
+# Log-odds, summed over what was seen, from which a track is believed. Detectors err anew in each frame; what flickers
+# in a mask does so for a while.
+_BELIEF, _BELIEF_OF_PIXELS = 2.0, 5.0
 _USUAL_SQUARES, _MOST_SURPRISE = 6.0, 25.0  # squared deviations, x and y together, that are no surprise
 _STEADY, _AWAY = 0.3, 0.7  # sizes: it stands within the one, and has moved when it has gone the other
 _THERE = 0.05  # presence beyond which a thing is there, or gone
@@ -184,6 +185,7 @@ class Linker(CompanyLinker):
             low, high = regions.boxes[:, :2].min(axis=0), regions.boxes[:, 2:].max(axis=0)
             self._view[:2], self._view[2:] = np.minimum(self._view[:2], low), np.maximum(self._view[2:], high)
         self._start = min(self._start, self._time)
+        self._needed = _BELIEF if labels is None else _BELIEF_OF_PIXELS
 
     def _look(self, regions: Regions, labels: Labels | None) -> Sight:
         """How tracks, moved on, and regions overlap."""
@@ -220,7 +222,7 @@ class Linker(CompanyLinker):
         """Note what a frame says of tracks, but where they are."""
         rows, columns = pairs
         own = self._rows
-        own["beliefs"][rows] += _PER_SIGHT + np.clip(logit(regions.scores[columns]), -_SURE, _SURE)
+        own["beliefs"][rows] += logit(regions.scores[columns])
         alone = self._certainly_alone(pairs)
         rows, columns = rows[alone], columns[alone]
         own["parted"][rows[self._was_merged()[rows]]] = self._time
@@ -256,7 +258,7 @@ class Linker(CompanyLinker):
         own = self._rows
         own["last_seen"][rows] = time
         own["hits"][rows] += 1
-        own["confirmed"] |= (own["hits"] >= self.min_hits) & (own["beliefs"] >= _BELIEF)
+        own["confirmed"] |= (own["hits"] >= self.min_hits) & (own["beliefs"] >= self._needed)
         filters = self._filters(rows)
         centres, sizes = filters.means[:, :2], np.maximum(filters.means[:, 4:], 1)
         away = np.hypot(*((centres - own["anchors"][rows]) / sizes).T) > _STEADY
@@ -289,10 +291,11 @@ class Linker(CompanyLinker):
     def _begin(self, new: npt.NDArray[np.intp], regions: Regions, parents: npt.NDArray[np.int64]) -> None:
         super()._begin(new, regions, parents)
         rows = slice(len(self._tracks) - len(new), None)
-        own, scores = self._rows, logit(regions.scores[new])
+        own = self._rows
         own["usual_areas"][rows] = regions.areas[new]
-        own["beliefs"][rows] = _PER_SIGHT + np.clip(scores, -_SURE, _SURE)
-        own["confirmed"][rows] = (self.min_hits <= 1) & (own["beliefs"][rows] >= _BELIEF)
+        # What comes out of another track may be a piece of it that flickers: it is believed half as fast.
+        own["beliefs"][rows] = logit(regions.scores[new]) - np.where(parents > 0, self._needed, 0)
+        own["confirmed"][rows] = (self.min_hits <= 1) & (own["beliefs"][rows] >= self._needed)
         own["parted"][rows] = np.where(parents > 0, self._time, -np.inf)
         own["presence"][rows] = regions.presence[new]
         if self._depth and regions.features.shape[1]:
