@@ -12,7 +12,7 @@ from motionseg.background._guarded import Guarded
 from motionseg.background.adaptive import Adaptive
 from motionseg.background.base import BackgroundModel
 from motionseg.core.checks import check_choice, check_integer, check_number
-from motionseg.core.errors import ParameterError, StateError
+from motionseg.core.errors import ParameterError, StateError, UnsupportedError
 from motionseg.core.types import BACKGROUND, FOREGROUND, Flow, Frame, Mask, Score, Segmentation
 from motionseg.flow.base import FlowEstimator
 from motionseg.fuse.cues import score_cue
@@ -138,8 +138,7 @@ class MotionSegmenter:
         flow = self._flow(frame)
         mask = raw if self.cleaner is None else self.cleaner.clean(raw)
         min_area = self.min_area or max(1, round(_MIN_SHARE * mask.size))
-        empty = self.background.background() if self.linker is not None and self.linker.needs_background else None
-        labels, regions = find_regions(mask, score=score, frame=frame, background=empty, min_area=min_area)
+        labels, regions = find_regions(mask, score=score, frame=frame, background=self._empty(), min_area=min_area)
         _drop_unlabelled(mask, labels)
         seen = self.background
         facts = {name: getattr(seen, attribute, None) for name, attribute in _FACTS.items()}
@@ -161,6 +160,15 @@ class MotionSegmenter:
             return None
         last, self._before = self._before, frame.copy()
         return None if last is None else self.estimator.estimate(last, frame)
+
+    def _empty(self) -> Frame | None:
+        """The scene without things, where the linker asks for it and the model has it."""
+        if self.linker is None or not self.linker.needs_background:
+            return None
+        try:
+            return self.background.background()
+        except UnsupportedError:  # a wrapped library's, or before a camera that moves
+            return None
 
     def _known(self, frame: Frame, given: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_] | None:
         """What is not to be learned: as the caller says, and where things have come to stand."""

@@ -15,7 +15,7 @@ import motionseg
 from motionseg.apps import cli
 from motionseg.background import FrameDifference
 from motionseg.datasets import CDnet
-from motionseg.io import read_image, write_image
+from motionseg.io import read_image, write_image, write_labels
 from motionseg.metrics import ChangeCounts, count_change
 from motionseg.pipeline import Run
 
@@ -338,3 +338,20 @@ def test_datasets_are_listed():
 
 def test_a_run_is_iterated_over_once_for_all_frames(root):
     assert [index for index, _ in Run(CDnet(root)["walk"], FrameDifference(), task="change")] == list(range(12))
+
+
+def test_objects_of_davis_2017_with_the_default_pipeline(tmp_path):
+    """Two things that meet and part: each object of the truth is one track of `segment`'s own pipeline."""
+    wall = np.random.default_rng(1).integers(90, 130, (96, 160, 3)).astype(np.uint8)
+    for i in range(70):
+        frame, truth = wall.copy(), np.zeros((96, 160), np.int32)
+        k = max(i - 15, 0)
+        for number, (x, y, color) in enumerate(((4 + 2 * k, 30, (30, 40, 220)), (130 - 2 * k, 40, (210, 60, 30))), 1):
+            if i >= 15:
+                frame[y : y + 24, max(x, 0) : x + 18], truth[y : y + 24, max(x, 0) : x + 18] = color, number
+        write_image(tmp_path / "JPEGImages" / "480p" / "meeting" / f"{i:05d}.png", frame)
+        write_labels(tmp_path / "Annotations_unsupervised" / "480p" / "meeting" / f"{i:05d}.png", truth)
+    result = run("bench", "davis2017", tmp_path, "-o", tmp_path / "out", "--methods", "adaptive,auto", "--json")
+    assert result.exit_code == 0, result.output
+    for method in ("adaptive", "auto"):
+        assert rows(result)[method, "meeting"]["J&F"] > 0.75, method
