@@ -289,10 +289,9 @@ class CompanyLinker(PixelLinker):
     def identities(self) -> Labels | None:
         if not self._identities.size:
             return None
-        unbelieved = self._tracks.ids[~self._believed()]
         found = self._identities.copy()
-        if len(unbelieved):
-            found[np.isin(found, unbelieved)] = 0
+        for window, mask in self._pixels_of(np.flatnonzero(~self._believed())):
+            found[window][mask] = 0
         return found
 
     # --- state -------------------------------------------------------------------------------------------

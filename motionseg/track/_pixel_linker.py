@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from motionseg.core.errors import ParameterError, StateError
 from motionseg.core.types import Boxes, Flow, Labels, Regions
 from motionseg.track._box_linker import BoxLinker, Rows
-from motionseg.track._pixels import carried, carried_boxes, overlaps, painted
+from motionseg.track._pixels import carried, carried_boxes, extents, overlaps, painted
 
 __all__ = ["PixelLinker"]
 
@@ -48,6 +49,15 @@ class PixelLinker(BoxLinker):
             return np.zeros((n, m), np.int64), np.zeros(n, np.int64)
         return overlaps(self._identities, self._tracks.ids, self._rows["extents"], steps, labels, m, flow=flow)
 
+    def _pixels_of(self, rows: npt.NDArray[np.intp]) -> Iterator[tuple[tuple[slice, slice], npt.NDArray[np.bool_]]]:
+        """Windows in the picture, and the pixels (h, w) of a track in each, of the tracks `rows`."""
+        if not self._identities.size:
+            return
+        boxes = extents(self._rows["extents"][rows], self._identities.shape)
+        for identity, (x0, y0, x1, y1) in zip(self._tracks.ids[rows].tolist(), boxes.tolist(), strict=True):
+            window = slice(y0, y1), slice(x0, x1)
+            yield window, self._identities[window] == identity
+
     def _pieces(self) -> dict[int, int]:
         """Numbers of regions that are nobody's label, but part of a track; and the ids of these."""
         return {}
@@ -56,18 +66,18 @@ class PixelLinker(BoxLinker):
         if labels is None:
             self._identities = np.zeros((0, 0), np.int32)
             return
-        tracks, extents, pieces = self._tracks, self._rows["extents"], self._pieces()
+        tracks, places, pieces = self._tracks, self._rows["extents"], self._pieces()
         seen, owners = tracks.labels > 0, np.zeros(len(regions), np.int64)
         owners[tracks.labels[seen] - 1] = tracks.ids[seen]
         if not self._keeps_unseen:
-            extents[~seen] = 0
-        kept = ~seen & (extents[:, 2] > extents[:, 0])
-        extents[seen] = regions.boxes[tracks.labels[seen] - 1]
+            places[~seen] = 0
+        kept = ~seen & (places[:, 2] > places[:, 0])
+        places[seen] = regions.boxes[tracks.labels[seen] - 1]
         for column, identity in pieces.items():
             owners[column], row = identity, tracks.ids == identity
-            extents[row, :2] = np.minimum(extents[row, :2], regions.boxes[column, :2])
-            extents[row, 2:] = np.maximum(extents[row, 2:], regions.boxes[column, 2:])
-        old = (self._identities, tracks.ids[kept], extents[kept]) if kept.any() else None
+            places[row, :2] = np.minimum(places[row, :2], regions.boxes[column, :2])
+            places[row, 2:] = np.maximum(places[row, 2:], regions.boxes[column, 2:])
+        old = (self._identities, tracks.ids[kept], places[kept]) if kept.any() else None
         self._identities = painted(labels, regions.boxes, owners, under=old)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:

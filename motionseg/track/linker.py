@@ -319,10 +319,12 @@ class Linker(CompanyLinker):
     # --- pixels --------------------------------------------------------------------------------------
 
     def known_foreground(self) -> npt.NDArray[np.bool_] | None:
-        tracks = self._tracks
-        stands = np.isin(tracks.states, (TrackState.STOPPED, TrackState.LEFT))
-        ids = tracks.ids[stands & (self._time - self._rows["still_since"] <= self.stop_time + self.hold)]
-        return np.isin(self._identities, ids) if len(ids) and self._identities.size else None
+        stands = np.isin(self._tracks.states, (TrackState.STOPPED, TrackState.LEFT))
+        stands &= self._time - self._rows["still_since"] <= self.stop_time + self.hold
+        held = np.zeros(self._identities.shape, bool)
+        for window, mask in self._pixels_of(np.flatnonzero(stands)):
+            held[window] |= mask
+        return held if held.any() else None
 
     @property
     def needs_background(self) -> bool:
