@@ -34,10 +34,12 @@ def box_areas(boxes: Boxes) -> npt.NDArray[np.float32]:
 
 def box_intersections(a: Boxes, b: Boxes) -> npt.NDArray[np.float32]:
     """Common areas in px2, float32 (N, M), of boxes `a` (N, 4) and `b` (M, 4)."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    size = np.maximum(high - low, 0)
-    return np.asarray(size[..., 0] * size[..., 1])
+    sides = []
+    for low, high in ((0, 2), (1, 3)):  # x, then y
+        side = np.minimum.outer(a[:, high], b[:, high])
+        side -= np.maximum.outer(a[:, low], b[:, low])
+        sides.append(np.maximum(side, 0, out=side))
+    return np.asarray(np.multiply(sides[0], sides[1], out=sides[0]))
 
 
 def box_iou(a: Boxes, b: Boxes) -> npt.NDArray[np.float32]:

@@ -126,7 +126,9 @@ class TrackState(IntEnum):
     """Believed until now, and given up in this frame; it is told of once."""
 
 
-_UNSEEN = (TrackState.TENTATIVE, TrackState.OCCLUDED, TrackState.GONE)
+# By state.
+_BELIEVED = np.array([state not in (TrackState.TENTATIVE, TrackState.GONE) for state in TrackState])
+_VISIBLE = _BELIEVED & (np.arange(len(TrackState)) != TrackState.OCCLUDED)
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,8 @@ class Tracks:
 
     def plus(self, others: Tracks) -> Tracks:
         """These and then `others`, which are of the same time."""
+        if not len(others):
+            return Tracks(time=self.time, **{name: column.copy() for name, column in self._columns()})
         columns = {name: np.concatenate([column, getattr(others, name)]) for name, column in self._columns()}
         return Tracks(time=self.time, **columns)
 
@@ -188,12 +192,12 @@ class Tracks:
     @property
     def visible(self) -> Tracks:
         """Those that are believed and seen in this frame."""
-        return self[~np.isin(self.states, _UNSEEN)]
+        return self[_VISIBLE[self.states]]
 
     @property
     def believed(self) -> Tracks:
         """Those that have been seen often enough and are not gone."""
-        return self[~np.isin(self.states, (TrackState.TENTATIVE, TrackState.GONE))]
+        return self[_BELIEVED[self.states]]
 
     def to_dataframe(self) -> Any:
         """A pandas DataFrame with a row per track: time, id, x0, y0, x1, y1, area, score, vx, vy, parent, state."""

@@ -6,10 +6,24 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from motionseg.core.jit import kernel
+
 __all__ = ["Pairs", "assigned"]
 
 Pairs = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 """Rows and columns that belong together, in ascending order of the rows."""
+
+
+@kernel
+def _count(start, stop, likeness, least, candidate, per_row, per_column):
+    """Rows start .. stop: how many columns are good enough, and the last of them; how many rows are for each column."""
+    for row in range(start, stop):
+        for column in range(likeness.shape[1]):
+            value = likeness[row, column]
+            if value >= least and value > 0:
+                candidate[row] = column
+                per_row[row] += 1
+                per_column[column] += 1
 
 
 def assigned(likeness: npt.NDArray[np.floating], least: float) -> Pairs:
@@ -32,18 +46,23 @@ def assigned(likeness: npt.NDArray[np.floating], least: float) -> Pairs:
     >>> rows.tolist(), columns.tolist()
     ([0, 1], [1, 0])
     """
-    allowed = (likeness >= least) & (likeness > 0)
+    n, m = likeness.shape
+    candidate, per_row, per_column = np.zeros(n, np.intp), np.zeros(n, np.intp), np.zeros(m, np.intp)
+    _count(0, n, likeness, least, candidate, per_row, per_column)
     # Most tracks overlap one region only: what has no rival needs no search.
-    per_row, per_column = allowed.sum(axis=1), allowed.sum(axis=0)
-    alone = allowed & (per_row[:, None] == 1) & (per_column[None] == 1)
-    rows, columns = np.nonzero(alone)
-    contested = np.ix_(np.flatnonzero(per_row > 0), np.flatnonzero(per_column > 0))
-    left = [np.setdiff1d(index.ravel(), taken) for index, taken in zip(contested, (rows, columns), strict=True)]
-    if len(left[0]) and len(left[1]):
-        table = np.where(allowed, likeness, 0)[np.ix_(*left)]
-        row, column = linear_sum_assignment(-table)
-        good = table[row, column] > 0
-        rows = np.concatenate([rows, left[0][row[good]]])
-        columns = np.concatenate([columns, left[1][column[good]]])
+    alone = per_row == 1
+    if m:
+        alone &= per_column[candidate] == 1
+    rows, columns = np.flatnonzero(alone), candidate[alone]
+    per_column[columns] = 0
+    contested, left = np.flatnonzero((per_row > 0) & ~alone), np.flatnonzero(per_column)
+    if not len(contested):
+        return rows, columns
+    table = likeness[np.ix_(contested, left)]
+    table = np.where((table >= least) & (table > 0), table, 0)
+    row, column = linear_sum_assignment(-table)
+    good = table[row, column] > 0
+    rows = np.concatenate([rows, contested[row[good]]])
+    columns = np.concatenate([columns, left[column[good]]])
     order = np.argsort(rows)
     return rows[order], columns[order]

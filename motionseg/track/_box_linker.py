@@ -119,8 +119,10 @@ class BoxLinker(RegionLinker):
     def _believed_first(self, likeness: npt.NDArray[np.floating], least: float) -> Pairs:
         """The best pairs of tracks and regions (N, M); tentative tracks get what the others leave."""
         believed = self._believed()
-        rows, columns = assigned(likeness * believed[:, None], least)
-        rest = likeness * ~believed[:, None]
+        if believed.all():
+            return assigned(likeness, least)
+        rows, columns = assigned(np.where(believed[:, None], likeness, 0), least)
+        rest = np.where(believed[:, None], 0, likeness)
         rest[:, columns] = 0
         others, left = assigned(rest, least)
         return np.concatenate([rows, others]), np.concatenate([columns, left])
@@ -178,10 +180,15 @@ class BoxLinker(RegionLinker):
         alive = self._time - self._rows["last_seen"] <= self._patience()
         states = np.where(self._believed(), TrackState.GONE, TrackState.TENTATIVE).astype(np.uint8)
         now = Tracks(self._time, old.ids, boxes, labels, areas, scores, old.velocities, states, old.parents)
+        if alive.all():
+            self._tracks, self._ended = now, Tracks()
+            return
         self._tracks, self._ended = now[alive], now[~alive & self._believed()]
         self._rows = {name: values[alive] for name, values in self._rows.items()}
 
     def _begin(self, new: npt.NDArray[np.intp], regions: Regions, parents: npt.NDArray[np.int64]) -> None:
+        if not len(new):
+            return
         born, old = self._born(regions.boxes[new], self._time), self._tracks
         self._rows = {name: np.concatenate([values, born[name]]) for name, values in self._rows.items()}
         ids = np.arange(self._next_id, self._next_id + len(new), dtype=np.int64)

@@ -195,7 +195,9 @@ class CompanyLinker(PixelLinker):
         return np.asarray(alone)
 
     def _uncertainty(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-        """How many times (K, 2) as unsure as others the places of these are, in x and in y."""
+        """How many times (K, 2), or (1, 2), as unsure as others the places of these are, in x and in y."""
+        if not self._sight.shares:
+            return np.ones((1, 2))
         unsure = np.ones((len(rows), 2))
         for share in self._sight.shares.values():
             for row, known in zip(share.rows, share.known, strict=True):

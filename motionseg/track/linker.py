@@ -12,10 +12,10 @@ from motionseg.core.checks import check_number
 from motionseg.core.errors import ParameterError, StateError
 from motionseg.core.geometry import box_areas, box_intersections
 from motionseg.core.types import Boxes, Frame, Labels, Regions, TrackState
-from motionseg.track._assignment import Pairs, assigned
+from motionseg.track._assignment import Pairs
 from motionseg.track._box_linker import _TENTATIVE, Rows
 from motionseg.track._company_linker import INSIDE, CompanyLinker, Sight
-from motionseg.track._kalman import centres_of, corrected, moved_boxes
+from motionseg.track._kalman import Filters, centres_of, corrected, moved_boxes
 from motionseg.track._likeness import TrackCues, logit, odds_of
 
 __all__ = ["Linker"]
@@ -162,12 +162,8 @@ class Linker(CompanyLinker):
     def _assign(self, regions: Regions, labels: Labels | None) -> Pairs:
         self._prepare(regions, labels)
         sight = self._sight = self._look(regions, labels)
-        odds, believed = self._odds(regions, sight), self._believed()
-        rows, columns = assigned(np.where(believed[:, None], odds, 0), 0)
-        rest = np.where(believed[:, None], 0, odds)
-        rest[:, columns] = 0
-        others, left = assigned(rest, 0)
-        pairs = np.concatenate([rows, others]), np.concatenate([columns, left])
+        odds = self._odds(regions, sight)
+        pairs = self._believed_first(odds, 0)
         if labels is not None:
             pairs = self._joined(pairs, regions, labels, sight)
             self._find_pieces(pairs, regions, sight)
@@ -251,23 +247,23 @@ class Linker(CompanyLinker):
         self._rows["features"][rows] = mixed / np.maximum(length, 1e-6)
 
     def _seen(self, rows: npt.NDArray[np.intp], boxes: Boxes, time: float) -> None:
-        unsure = self.localization * self._uncertainty(rows)
-        alone = self._rows["company"][rows] == 0
-        self._rows["covariances"][rows[alone]] *= self._surprise(rows[alone], boxes[alone])[:, None]
-        self._set_filters(rows, corrected(self._filters(rows), boxes, unsure))
-        own = self._rows
+        own, filters = self._rows, self._filters(rows)
+        alone = own["company"][rows] == 0
+        surprise = np.where(alone, self._surprise(filters, boxes), 1)
+        filters = Filters(filters.means, filters.covariances * surprise[:, None])
+        filters = corrected(filters, boxes, self.localization * self._uncertainty(rows))
+        self._set_filters(rows, filters)
         own["last_seen"][rows] = time
         own["hits"][rows] += 1
         own["confirmed"] |= (own["hits"] >= self.min_hits) & (own["beliefs"] >= self._needed)
-        filters = self._filters(rows)
         centres, sizes = filters.means[:, :2], np.maximum(filters.means[:, 4:], 1)
         away = np.hypot(*((centres - own["anchors"][rows]) / sizes).T) > _STEADY
         own["anchors"][rows[away]], own["still_since"][rows[away]] = centres[away], time
         own["moved"][rows] |= np.hypot(*((centres - own["homes"][rows]) / sizes).T) > _AWAY
 
-    def _surprise(self, rows: npt.NDArray[np.intp], boxes: Boxes) -> npt.NDArray[np.float64]:
-        """How many times as unsure the filters are than they say, of tracks that were seen as these boxes."""
-        filters, (centres, _) = self._filters(rows), centres_of(boxes)
+    def _surprise(self, filters: Filters, boxes: Boxes) -> npt.NDArray[np.float64]:
+        """How many times as unsure filters are than they say, of tracks that were seen as these boxes."""
+        centres, _ = centres_of(boxes)
         squares = ((centres - filters.means[:, :2]) ** 2 / np.maximum(self._variances(filters), 0.25)).sum(axis=1)
         return np.clip(squares / _USUAL_SQUARES, 1, _MOST_SURPRISE)
 
@@ -290,6 +286,8 @@ class Linker(CompanyLinker):
 
     def _begin(self, new: npt.NDArray[np.intp], regions: Regions, parents: npt.NDArray[np.int64]) -> None:
         super()._begin(new, regions, parents)
+        if not len(new):
+            return
         rows = slice(len(self._tracks) - len(new), None)
         own = self._rows
         own["usual_areas"][rows] = regions.areas[new]
