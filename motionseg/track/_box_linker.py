@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -178,12 +179,12 @@ class BoxLinker(RegionLinker):
         labels[rows], areas[rows], scores[rows] = columns + 1, seen_areas, regions.scores[columns]
         boxes[rows] = seen
         alive = self._time - self._rows["last_seen"] <= self._patience()
-        states = np.where(self._believed(), TrackState.GONE, TrackState.TENTATIVE).astype(np.uint8)
-        now = Tracks(self._time, old.ids, boxes, labels, areas, scores, old.velocities, states, old.parents)
+        now = Tracks(self._time, old.ids, boxes, labels, areas, scores, old.velocities, old.states, old.parents)
         if alive.all():
             self._tracks, self._ended = now, Tracks()
             return
-        self._tracks, self._ended = now[alive], now[~alive & self._believed()]
+        self._tracks, ended = now[alive], now[~alive & self._believed()]
+        self._ended = replace(ended, states=np.full(len(ended), TrackState.GONE, np.uint8))
         self._rows = {name: values[alive] for name, values in self._rows.items()}
 
     def _begin(self, new: npt.NDArray[np.intp], regions: Regions, parents: npt.NDArray[np.int64]) -> None:

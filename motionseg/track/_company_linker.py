@@ -86,6 +86,8 @@ class CompanyLinker(PixelLinker):
     def _was_merged(self) -> npt.NDArray[np.bool_]:
         """Which tracks shared their region with others in the last frame."""
         labels = self._tracks.labels
+        if not self._rows["company"].any():
+            return np.zeros(len(labels), bool)
         counts = np.bincount(labels, minlength=1)
         return np.asarray((labels > 0) & (counts[labels] > 1))
 

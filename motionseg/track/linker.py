@@ -219,14 +219,16 @@ class Linker(CompanyLinker):
         rows, columns = pairs
         own = self._rows
         own["beliefs"][rows] += logit(regions.scores[columns])
-        alone = self._certainly_alone(pairs)
-        rows, columns = rows[alone], columns[alone]
-        own["parted"][rows[self._was_merged()[rows]]] = self._time
-        own["company"][rows] = 0
+        if own["company"].any():
+            alone = self._certainly_alone(pairs)
+            rows, columns = rows[alone], columns[alone]
+            own["parted"][rows[self._was_merged()[rows]]] = self._time
+            own["company"][rows] = 0
         own["alone"][rows] += self._time - self._last_time
         self._forget_shapes(rows)
-        measured = regions.presence[columns]
-        own["presence"][rows] += np.where(measured != 0, 0.2 * (measured - own["presence"][rows]), 0)
+        if regions.presence.any():
+            measured = regions.presence[columns]
+            own["presence"][rows] += np.where(measured != 0, 0.2 * (measured - own["presence"][rows]), 0)
         own["usual_areas"][rows] += _USUAL * (regions.areas[columns] - own["usual_areas"][rows])
         if self._depth and regions.features.shape[1]:
             self._learn_looks(rows, columns, regions, sight)
@@ -302,16 +304,14 @@ class Linker(CompanyLinker):
     def _states(self) -> npt.NDArray[np.uint8]:
         states, rows = super()._states(), self._rows
         seen = states == TrackState.CONFIRMED
-        stands = self._time - rows["still_since"] >= self.stop_time
-        since_birth = stands & ~rows["moved"] & (rows["born"] > self._start)
-        for state, holds in (
-            (TrackState.SPLIT, self._time - rows["parted"] < _PARTING),
-            (TrackState.LEFT, since_birth & (rows["presence"] > _THERE)),
-            (TrackState.REMOVED, since_birth & (rows["presence"] < -_THERE)),
-            (TrackState.STOPPED, stands & rows["moved"]),
-            (TrackState.MERGED, self._was_merged()),
-        ):
-            states[seen & holds] = state
+        states[seen & (self._time - rows["parted"] < _PARTING)] = TrackState.SPLIT
+        stands = seen & (self._time - rows["still_since"] >= self.stop_time)
+        if stands.any():
+            since_birth = stands & ~rows["moved"] & (rows["born"] > self._start)
+            states[since_birth & (rows["presence"] > _THERE)] = TrackState.LEFT
+            states[since_birth & (rows["presence"] < -_THERE)] = TrackState.REMOVED
+            states[stands & rows["moved"]] = TrackState.STOPPED
+        states[seen & self._was_merged()] = TrackState.MERGED
         return states
 
     # --- pixels --------------------------------------------------------------------------------------
