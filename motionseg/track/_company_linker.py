@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ _OWN, _NEEDED = 0.08, 0.25  # of a track's shape: seen of it alone, or left over
 _REMEMBERED = 2.0  # times max_gap: as long somebody hidden keeps its company from being taken for alone
 _SURELY = 0.6  # of a track's shape, seen of it alone or left over by the others: it is there
 _ROOM = 1.25  # times the usual area of the largest: a region that is no larger has room for one
+_MOST_PIXELS = 4e6  # of a region, times tracks in it, that are looked at one by one
 _YOUNG = 0.3  # seconds: who was alone for less is no member of a company
 _TURNS = 1.0  # sizes a second, in a second: so much more than others those that meet change their speed
 _MERGED_NOISE, _NO_SIDE = 1.0, 20.0  # times as unsure is a side of a merged track; where it has none to be seen
@@ -217,6 +219,11 @@ class CompanyLinker(PixelLinker):
         """Where tracks are in a region, which pixels are whose, and what :func:`shared_out` says of their shapes."""
         shapes = [self._shapes[int(id)] for id in self._tracks.ids[own]]
         boxes, known = led(self._boxes()[own].astype(np.float64), blob)
+        whole, place, step = region, corner, math.ceil(math.sqrt(len(own) * region.size / _MOST_PIXELS))
+        if step > 1:  # a light goes on, and the whole picture is one region with all tracks in it
+            region, shapes = region[::step, ::step], [shape.reduced(step) for shape in shapes]
+            boxes, numbers = boxes / step, None
+            corner = corner[0] // step, corner[1] // step
         middles, odds = (boxes[:, :2] + boxes[:, 2:]) / 2, None
         if numbers is not None and len(own) > 1:
             filters = self._filters(np.array(own))
@@ -226,7 +233,10 @@ class CompanyLinker(PixelLinker):
             boxes += np.tile(found - middles, 2)
             middles, known[:] = found, True
         owners, alone, needed = shared_out(region, corner, shapes, middles, odds)
-        return Share(own, corner, owners, boxes, known), alone, needed
+        if step > 1:
+            owners = owners.repeat(step, axis=0).repeat(step, axis=1)[: whole.shape[0], : whole.shape[1]] * whole
+            boxes = boxes * step
+        return Share(own, place, owners, boxes, known), alone, needed
 
     def _distinct(self, own: list[int]) -> npt.NDArray[np.float32]:
         """How surely each of these tracks can be told from the others by looks, in [0, 1]."""

@@ -161,6 +161,10 @@ class Shape(NamedTuple):
     offset: tuple[float, float]
     """From the track's centre to the upper left corner, x and y, pixels."""
 
+    def reduced(self, step: int) -> Shape:
+        """The same in a picture of every `step`-th row and column."""
+        return Shape(self.pixels[::step, ::step], (self.offset[0] / step, self.offset[1] / step))
+
 
 def shape_of(
     identities: Labels, identity: int, box: npt.NDArray[np.floating], centre: npt.NDArray[np.floating]

@@ -104,6 +104,27 @@ def test_three_meet_and_part():
     assert results[-1].owners(3) == results[10].owners(3)
 
 
+def test_the_whole_picture_is_one_region_of_many():
+    """A light goes on: what is too large to be looked at pixel by pixel is shared out in coarse steps."""
+    linker, rng = Linker(), np.random.default_rng(0)
+    places = [(20 + 60 * i, 15 + 50 * k) for i in range(20) for k in range(13)]
+    for i in range(40):
+        mask = np.full((680, 1240), 255 if 20 <= i < 24 else 0, np.uint8)
+        for x, y in places:
+            mask[y : y + 30, x + i : x + i + 22] = 255
+        frame = rng.integers(0, 255, (*mask.shape, 3)).astype(np.uint8)
+        labels, regions = find_regions(mask, frame=frame)
+        tracks, identities = linker.update(regions, i / 25, labels=labels, frame=frame), linker.identities()
+        if i == 19:
+            before = identities[[y + 15 for _, y in places], [x + i + 11 for x, _ in places]]
+        if i == 22:
+            assert (tracks.states == MERGED).all()
+            assert (identities[labels > 0] > 0).all()
+    after = identities[[y + 15 for _, y in places], [x + i + 11 for x, _ in places]]
+    assert len(set(before.tolist())) == len(places)
+    assert (after == before).mean() > 0.9
+
+
 def test_the_camera_pans_while_they_are_merged():
     for pan in (lambda t: (12 * t, 4 * t), lambda t: (20 * np.sin(4 * t), 6 * np.cos(5 * t) - 6)):
         results = followed(Linker(), crossing(), 3.2, pan=pan)
