@@ -60,7 +60,7 @@ def find(room: str, name: str) -> type[Any]:
         No such algorithm; the message lists those there are.
     """
     if name not in names(room):
-        kind = "dataset" if room == "datasets" else f"{room} model"
+        kind = {"datasets": "dataset", "track": "linker"}.get(room, f"{room} model")
         raise ParameterError(f"there is no {kind} {name!r}; there are: {', '.join(names(room))}")
     module = importlib.import_module(f"motionseg.{room}.{name}")
     for attribute, value in vars(module).items():
