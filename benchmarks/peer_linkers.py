@@ -4,8 +4,8 @@
     export MOTIONSEG_PEER_PYTHON=peers/bin/python
     motionseg bench mot ROOT -o OUT --methods linker,byte,peer_linkers:ByteTrack,peer_linkers:OCSORT
 
-They run in an environment of their own (`trackers` brings opencv-python, which would overwrite the contrib wheel), frame
-by frame through a pipe, which their frames/s pay for: speed is compared by tracking.py.
+They run in an environment of their own (`trackers` brings opencv-python, which would overwrite the contrib wheel), a
+frame at a time through a pipe, which their frames/s pay for: speed is compared by tracking.py.
 """
 
 from __future__ import annotations
