@@ -14,6 +14,7 @@ __all__ = ["Held"]
 
 _TOLERANCE = 20  # grey levels of a smoothed frame by which what stands may differ from how it was
 _FOLLOWS = 0.05  # of the difference, each frame: light changes slowly
+_KERNEL = np.ones((5, 5), np.uint8)  # a rim of two pixels is often none of it: the model may think better of that
 _SHAKE = 1.0  # pixels: a camera that moves more takes what was held away
 
 
@@ -42,15 +43,16 @@ class Held:
         if wanted is None or moved:
             self._mask = None
             return
+        core = cv2.erode(wanted.view(np.uint8), _KERNEL).view(bool)
         smooth = cv2.blur(frame, (3, 3)).astype(np.float32)
         if self._mask is None or self._looks.shape != smooth.shape:
-            self._mask, self._looks = wanted.copy(), smooth
+            self._mask, self._looks = core, smooth
             return
-        new = wanted & ~self._mask
+        new = core & ~self._mask
         self._looks[new] = smooth[new]
-        same = wanted & (_difference(smooth, self._looks) <= _TOLERANCE)
+        self._mask = core | (self._mask & wanted)
+        same = self._mask & (_difference(smooth, self._looks) <= _TOLERANCE)
         self._looks[same] += _FOLLOWS * (smooth[same] - self._looks[same])
-        self._mask = wanted.copy()
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Both arrays; nothing where nothing is held."""

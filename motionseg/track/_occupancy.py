@@ -40,7 +40,7 @@ class Occupancy:
 
     Examples
     --------
-    >>> maps, one = Occupancy(1, 4), Tracks(0.0, *(np.ones((1, *s)) for s in ((), (4,), (), (), (), (2,), ())))
+    >>> maps, one = Occupancy(1, 4), Tracks(0.0, *(np.ones((1, *s), int) for s in ((), (4,), (), (), (), (2,), ())))
     >>> for step, row in enumerate([[1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]]):
     ...     maps.update(Tracks(step / 4, *list(vars(one).values())[1:]), np.array([row], np.int32))
     >>> maps.heat.tolist(), maps.dwell.tolist()
