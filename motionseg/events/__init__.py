@@ -2,4 +2,9 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={"zones": ["Line", "Zone"]})
+_RULES = ["Enter", "Leave", "Cross", "Linger", "Stopped", "LeftObject", "RemovedObject", "CrowdCount", "Speed"]
+_RULES += ["WrongWay", "AnyMotion", "LightChange", "CameraCovered", "CameraMoved", "CameraBlurred", "Rule"]
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={"zones": ["Line", "Zone"], "rules": _RULES, "detector": ["EventDetector"]}
+)
