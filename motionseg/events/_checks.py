@@ -37,7 +37,9 @@ def check_places(rule: Rule, places: tuple[Zone | Line, ...]) -> None:
         used = rule.lines or tuple(lines)
         for name in used:
             if name not in lines:
-                raise ParameterError(f"rule {rule.name!r}: there is no line {name!r}; lines: {sorted(lines)}")
+                raise ParameterError(
+                    f"rule {rule.name!r}: there is no line {name!r}, but {', '.join(sorted(lines)) or 'none'}"
+                )
         known = sorted({direction for name in used for direction in lines[name].directions})
         if not used:
             raise ParameterError(f"rule {rule.name!r}: there is no line to cross")
@@ -47,9 +49,8 @@ def check_places(rule: Rule, places: tuple[Zone | Line, ...]) -> None:
         zones = {place.name for place in places if isinstance(place, Zone) and place.kind == "include"}
         for name in rule.zones:
             if name not in zones:
-                raise ParameterError(
-                    f"rule {rule.name!r}: there is no zone {name!r} that includes; zones: {sorted(zones)}"
-                )
+                known = ", ".join(sorted(zones)) or "none"
+                raise ParameterError(f"rule {rule.name!r}: there is no zone {name!r} that includes, but {known}")
 
 
 def check_shape(shape: Any) -> tuple[int, int]:
@@ -66,7 +67,8 @@ def check_tracks(tracks: Any) -> None:
     if len(np.unique(tracks.ids)) != len(tracks):
         raise ParameterError(f"each track has an id of its own, not {tracks.ids.tolist()}")
     for name in ("boxes", "velocities", "scores"):
-        wrong = ~np.isfinite(getattr(tracks, name)).reshape(len(tracks), -1).all(axis=1)
+        finite = np.isfinite(getattr(tracks, name))
+        wrong = ~(finite if finite.ndim == 1 else finite.all(axis=1))
         if wrong.any():
             raise ParameterError(f"track {tracks.ids[wrong][0]}: its {name} are not finite")
 

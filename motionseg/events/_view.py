@@ -135,7 +135,7 @@ class View:
         x, y = self.points["feet"].T
         columns = np.clip(np.floor(x), 0, width - 1).astype(np.int64)
         rows = np.clip(np.ceil(y) - 1, 0, height - 1).astype(np.int64)
-        return self.places.pixels[zone][rows, columns].astype(np.float64)
+        return np.asarray(self.places.pixels[zone][rows, columns], np.float64)
 
     def presence(self, zone: str, position: str) -> Values:
         """How much each track is in a zone, float64 (N,) in [0, 1]: by its feet, or by its share."""

@@ -311,10 +311,10 @@ class EventDetector:
     # --- checks ----------------------------------------------------------------------------
 
     def _check_time(self, time: Any, *, again: bool = False) -> float:
-        time = check_number("time", time)
-        if time < self._book.time or (time == self._book.time and not again):
-            raise ParameterError(f"time increases from frame to frame: {time} s after {self._book.time} s")
-        return time
+        now = check_number("time", time)
+        if now < self._book.time or (now == self._book.time and not again):
+            raise ParameterError(f"time increases from frame to frame: {now} s after {self._book.time} s")
+        return now
 
     def _check_verdict(self, verdict: Any) -> str:
         word = "none" if verdict is None else verdict
