@@ -49,8 +49,8 @@ def check_places(rule: Rule, places: tuple[Zone | Line, ...]) -> None:
         zones = {place.name for place in places if isinstance(place, Zone) and place.kind == "include"}
         for name in rule.zones:
             if name not in zones:
-                known = ", ".join(sorted(zones)) or "none"
-                raise ParameterError(f"rule {rule.name!r}: there is no zone {name!r} that includes, but {known}")
+                names = ", ".join(sorted(zones)) or "none"
+                raise ParameterError(f"rule {rule.name!r}: there is no zone {name!r} that includes, but {names}")
 
 
 def check_shape(shape: Any) -> tuple[int, int]:

@@ -101,7 +101,7 @@ class View:
         if self.identities is None or not len(ids):
             return np.zeros(0, np.intp), np.zeros(0, np.intp)
         flat = self.identities.ravel()
-        where = np.flatnonzero(flat)
+        where = np.flatnonzero(flat != 0)  # of bools it is found faster
         owners = flat[where]
         rows = np.minimum(np.searchsorted(ids, owners), len(ids) - 1)
         ours = ids[rows] == owners

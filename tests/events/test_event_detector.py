@@ -431,7 +431,7 @@ def test_memory_does_not_grow(n):
         if number % 400 == 219:
             state = d.state()
             sizes.append(sum(array.nbytes for array in state.values()))
-    assert max(sizes) <= sizes[0] + 200
+    assert max(sizes) < 1.5 * sizes[0]  # numbers grow longer
     assert d.next_number > n / 5
     assert len(d._tracks) == 2
 
