@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ __all__ = ["check_evidence", "check_kinds", "check_names", "check_places", "chec
 
 
 def check_kinds(things: Any, kinds: tuple[type, ...], what: str) -> list[Any]:
-    found = [things] if isinstance(things, kinds) else list(things)
+    found = [things] if isinstance(things, kinds) or not isinstance(things, Iterable) else list(things)
     for thing in found:
         if not isinstance(thing, kinds):
             raise ParameterError(f"{what}, not {thing!r}")

@@ -315,6 +315,7 @@ def test_small_things_may_cross():
         (lambda: detector(Enter(), Enter(zones="left")), "two rules are called 'enter'"),
         (lambda: detector(zones=[LEFT, LEFT]), "two zones and lines are called 'left'"),
         (lambda: detector("enter"), "rules are such as Enter"),
+        (lambda: detector(zones=None), "zones are Zone and Line objects, not None"),
         (lambda: detector(zones=["left"]), "zones are Zone and Line objects"),
         (lambda: detector(max_gap=0), "max_gap"),
         (lambda: EventDetector([], camera=""), "camera is a name"),
