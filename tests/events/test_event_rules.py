@@ -114,6 +114,14 @@ def test_feet_and_shares_differ():
         assert len(found) == told
 
 
+def test_feet_are_in_the_last_row_of_the_box():
+    above = Zone("above", [(0, 0), (100, 0), (100, 40), (0, 40)])
+    below = Zone("below", [(0, 40), (100, 40), (100, 60), (0, 60)])
+    for y, zone in ((40, "above"), (40.1, "below"), (60, "below"), (70, "below")):  # boxes may reach out of the picture
+        events = run(detector(Enter(zones=("above", "below")), zones=(above, below)), [{1: box(20, y)}])
+        assert [event.zone for event in events] == [zone]
+
+
 def test_shares_are_of_pixels_where_these_are_known():
     boxes = {1: (40.0, 30.0, 60.0, 40.0)}
     pixels = picture({1: (40, 30, 42, 40)})  # of the box only its left edge is the track
@@ -152,6 +160,14 @@ def test_who_is_hidden_is_where_he_was():
     events = run(detector(Linger(zones="left", seconds=2)), [*[{1: IN}] * 3, *[hidden] * 17, {1: IN}, {}])
     assert [event.end for event in events] == [None, pytest.approx(2.0)]
     assert not run(detector(Linger(zones="left", seconds=2)), [*[{1: IN}] * 3, *[hidden] * 30])  # told when seen
+
+
+def test_hidden_time_is_no_time_outside():
+    hidden = ({1: IN}, {"states": {1: TrackState.OCCLUDED}})
+    frames = [{1: IN}, *[hidden] * 10, {1: OUT}, *[{1: IN}] * 3]
+    assert len(run(detector(Enter(zones="left", end_delay=0.5)), frames)) == 1
+    frames = [{1: IN}, *[hidden] * 10, *[{1: OUT}] * 6]
+    assert run(detector(Leave(zones="left")), frames)[0].reason["stayed"] == pytest.approx(1.0)
 
 
 def test_tracks_that_are_not_believed_do_not_count():
