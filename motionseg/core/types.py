@@ -5,7 +5,7 @@ Pixels themselves are plain numpy arrays; docs/conventions.md says which dtype a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from motionseg.core.errors import MissingExtraError
+from motionseg.core.errors import MissingExtraError, ParameterError
 from motionseg.core.rle import encode_labels
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "SHADOW",
     "UNKNOWN",
     "Boxes",
+    "Event",
     "Flow",
     "Frame",
     "Labels",
@@ -217,6 +218,65 @@ class Tracks:
         return supervision.Detections(
             xyxy=self.boxes.copy(), mask=masks, confidence=self.scores.copy(), tracker_id=self.ids.copy()
         )
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened before one camera: what, where, when, who, and why it is told.
+
+    Attributes
+    ----------
+    id : str
+        Unique to the camera, and the same each time that the same frames are looked at.
+    camera, rule, zone : str
+        Names; `zone` is that of a zone or line, "" for the whole picture.
+    track_ids : tuple of int
+        Who took part, in rising order; the first hundred.
+    start : float
+        Seconds: since when it holds, which is before it was told where it had to last.
+    end : float, optional
+        Seconds: when it held for the last time; None while it goes on.
+    peak_area : float
+        Pixels, the most so far.
+    score : float
+        In [0, 1]: the highest of the tracks that took part.
+    reason : dict
+        Why it was told, ready for JSON: see docs/events.md.
+
+    Examples
+    --------
+    >>> event = Event("door-1-2500", "door", "enter", "yard", (3,), 2.5)
+    >>> event.is_open, Event.from_dict(event.to_dict()) == event
+    (True, True)
+    """
+
+    id: str
+    camera: str
+    rule: str
+    zone: str
+    track_ids: tuple[int, ...]
+    start: float
+    end: float | None = None
+    peak_area: float = 0.0
+    score: float = 0.0
+    reason: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on."""
+        return self.end is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it under the same names, ready for JSON; the reason is not copied."""
+        return {**vars(self), "track_ids": list(self.track_ids)}
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Event:
+        """The event that :meth:`to_dict` gave. Raises ParameterError where a fact is missing, unknown or no fact."""
+        try:
+            return cls(**{**facts, "track_ids": tuple(int(number) for number in facts["track_ids"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ParameterError(f"these are not the facts of an Event: {error}") from error
 
 
 @dataclass(frozen=True)
