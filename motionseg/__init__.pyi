@@ -3,6 +3,7 @@ from . import camera as camera
 from . import cluster as cluster
 from . import core as core
 from . import datasets as datasets
+from . import events as events
 from . import flow as flow
 from . import fuse as fuse
 from . import io as io
