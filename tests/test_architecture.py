@@ -115,7 +115,19 @@ def test_import_is_light():
 def test_every_public_name_resolves():
     for attribute in motionseg.__all__:
         assert getattr(motionseg, attribute) is not None
-    rooms = ("background", "camera", "cluster", "fuse", "regions", "track", "events", "pipeline", "io", "viz", "datasets")
+    rooms = (
+        "background",
+        "camera",
+        "cluster",
+        "fuse",
+        "regions",
+        "track",
+        "events",
+        "pipeline",
+        "io",
+        "viz",
+        "datasets",
+    )
     for room in (*rooms, "metrics", "testing"):
         module = getattr(motionseg, room)
         for attribute in dir(module):
