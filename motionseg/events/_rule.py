@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -92,7 +93,7 @@ def _names(what: str, value: Any) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LastingRule(Rule):
+class LastingRule(Rule, ABC):
     """A rule for what holds for a while in zones.
 
     Parameters
@@ -124,9 +125,9 @@ class LastingRule(Rule):
         return self.min_duration
 
     @property
+    @abstractmethod
     def threshold(self) -> float:
         """What the measure has to reach."""
-        raise NotImplementedError
 
     def least_area(self, view: View, zone: str) -> float:
         """`min_area` in pixels."""
