@@ -289,6 +289,7 @@ def test_report_is_one_page_with_everything_in_it(benched, tmp_path):
     assert "| method | F |" in text
 
 
+@pytest.mark.slow
 def test_report_of_two_runs_tells_their_methods_apart(root, benched, tmp_path):
     out, _ = benched
     other = tmp_path / "other"
@@ -340,6 +341,7 @@ def test_a_run_is_iterated_over_once_for_all_frames(root):
     assert [index for index, _ in Run(CDnet(root)["walk"], FrameDifference(), task="change")] == list(range(12))
 
 
+@pytest.mark.slow
 def test_objects_of_davis_2017_with_the_default_pipeline(tmp_path):
     """Two things that meet and part: each object of the truth is one track of `segment`'s own pipeline."""
     wall = np.random.default_rng(1).integers(90, 130, (96, 160, 3)).astype(np.uint8)

@@ -217,7 +217,7 @@ def test_a_full_disk_is_4_and_says_so(clip, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_leaves_a_readable_partial_result_that_goes_on(tmp_path, number):
     """As a user does it: Ctrl-C in the middle, look at the result, go on; the end is as if nothing had happened."""
     source, out, whole = tmp_path / "in", tmp_path / "out", tmp_path / "whole"
@@ -270,6 +270,7 @@ def test_models_lists_all_with_their_facts():
     assert all(name in text for name in names)
 
 
+@pytest.mark.slow
 def test_demo_needs_no_data(tmp_path):
     result = run("demo", "-o", tmp_path / "d", "--frames", "60", "--json")
     assert result.exit_code == 0, result.stderr

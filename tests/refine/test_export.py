@@ -152,6 +152,7 @@ def test_torchscript_says_the_same(weights, tmp_path):
     assert facts["bytes"] == (tmp_path / "net.pt").stat().st_size
 
 
+@pytest.mark.slow
 def test_pt2_says_the_same_at_every_size(weights, tmp_path):
     export_network(tmp_path / "net.pt2", weights=weights, format="pt2")
     extra = {"motionseg.json": ""}
@@ -162,6 +163,7 @@ def test_pt2_says_the_same_at_every_size(weights, tmp_path):
     assert b"site-packages" not in (tmp_path / "net.pt2").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_fixed_size_leaves_the_batch_open(tmp_path):
     weights = fresh_weights(tmp_path / "w.safetensors", "fcn", n_classes=3)
     size = (32, 96)

@@ -104,6 +104,7 @@ def test_three_meet_and_part():
     assert results[-1].owners(3) == results[10].owners(3)
 
 
+@pytest.mark.slow
 def test_the_whole_picture_is_one_region_of_many():
     """A light goes on: what is too large to be looked at pixel by pixel is shared out in coarse steps."""
     linker, rng = Linker(), np.random.default_rng(0)
