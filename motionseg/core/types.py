@@ -114,7 +114,7 @@ class TrackState(IntEnum):
     OCCLUDED = 2
     """Believed, not seen in this frame; its box is predicted."""
     MERGED = 3
-    """Seen in one region with others: tracks of the same label. The area is of its share; its box reaches behind them."""
+    """Seen in one region with others: tracks of the same label. The area is of its share; the box of all of it."""
     SPLIT = 4
     """Came out of a region with others, or of another track (``parents``), a short while ago."""
     STOPPED = 5
