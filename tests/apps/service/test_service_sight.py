@@ -27,7 +27,10 @@ def picture(index, *, at=None, shape=SHAPE):
     return frame
 
 
-def new_sight(*, rules=(Enter(zones="yard"),), model=RunningAverage, number=1):
+ENTER = Enter(zones="yard")
+
+
+def new_sight(*, rules=(ENTER,), model=RunningAverage, number=1):
     detector = EventDetector(rules, [YARD], camera="door", first_number=number)
     return Sight(MotionSegmenter(background=model()), detector)
 
