@@ -1,4 +1,4 @@
-"""A camera of which all is known: MPEG-TS over HTTP from loopback, on time by the clock, with faults when they are asked for.
+"""A camera of which all is known: MPEG-TS over HTTP from loopback, on time by the clock, with faults when asked for.
 
     with LiveSource() as camera:
         camera.url, camera.passages(camera.began, time.time())
@@ -108,9 +108,8 @@ def _scene(size: tuple[int, int], n_passages: int, noise: float) -> Scene:
 
 def _ground(rng: np.random.Generator, width: int, height: int) -> Any:
     """Stones under soft light, and a wall."""
-    fine, coarse = (
-        cv2.resize(rng.normal(0, 1, (height // n + 2, width // n + 2)).astype(np.float32), (width, height)) for n in (3, 40)
-    )
+    grains = (rng.normal(0, 1, (height // n + 2, width // n + 2)).astype(np.float32) for n in (3, 40))
+    fine, coarse = (cv2.resize(grain, (width, height)) for grain in grains)
     light = 110 + 14 * fine + 10 * coarse
     light[: height // 4] = light[: height // 4] * 0.5 + 90
     return np.clip(np.dstack([light * 0.95, light, light * 1.03]), 0, 255).astype(np.uint8)
