@@ -75,17 +75,25 @@ class Served:
         TOML without the section ``[service]``.
     state_dir : Path, optional
         By default ``folder/state``.
+    state_every : float
+        Seconds from one state to the next.
     environment : dict, optional
         More variables.
     """
 
     def __init__(
-        self, folder: Path, config: str, *, state_dir: Path | None = None, environment: dict[str, str] | None = None
+        self,
+        folder: Path,
+        config: str,
+        *,
+        state_dir: Path | None = None,
+        state_every: float = 5.0,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.folder, self.state_dir = folder, state_dir or folder / "state"
         self.port = free_port()
         self.config, self.log = folder / "cameras.toml", folder / "service.log"
-        head = f'[service]\nport = {self.port}\nstate_dir = "{self.state_dir}"\nstate_every = 5.0\n'
+        head = f'[service]\nport = {self.port}\nstate_dir = "{self.state_dir}"\nstate_every = {state_every}\n'
         self.config.write_text(head + config, encoding="utf-8")
         self._environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
