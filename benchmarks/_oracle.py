@@ -46,6 +46,8 @@ class Findings:
     """Events that should have ended."""
     stray: list[str] = field(default_factory=list)
     """Events where nothing passed and nothing was wrong."""
+    ghosts: int = 0
+    """Passages, excused, that were told as several tracks while the scene was learned anew."""
 
     @property
     def are_good(self) -> bool:
@@ -54,7 +56,9 @@ class Findings:
     def row(self) -> dict[str, Any]:
         """Numbers, and in `list` all that is wrong."""
         kinds = ("lost", "duplicated", "split", "open", "stray")
-        counts = {"passages": self.judged, "excused": self.excused} | {kind: len(getattr(self, kind)) for kind in kinds}
+        counts = {"passages": self.judged, "excused": self.excused, "ghosts": self.ghosts} | {
+            kind: len(getattr(self, kind)) for kind in kinds
+        }
         return {**counts, "list": [f"{kind}: {what}" for kind in kinds for what in getattr(self, kind)]}
 
 
@@ -77,7 +81,12 @@ def up_between(
 
 
 def judge(
-    passages: Sequence[Passage], events: Sequence[Stored], up: Sequence[tuple[float, float]], until: float
+    passages: Sequence[Passage],
+    events: Sequence[Stored],
+    up: Sequence[tuple[float, float]],
+    until: float,
+    *,
+    learns: bool = False,
 ) -> Findings:
     """Compare passages with events.
 
@@ -91,6 +100,9 @@ def judge(
         When camera and service were well, with margins: see :func:`up_between`.
     until : float
         When the events were read.
+    learns : bool
+        Faults make the service learn the scene anew. Meanwhile who stands in the picture is seen twice, as itself and
+        as the hole that it left: events of several tracks are then no duplicates.
     """
     found = Findings()
     for id, n in Counter(event.id for event in events).items():
@@ -113,7 +125,11 @@ def judge(
         found.excused += not is_judged
         what = f"passage {passage.number} at {passage.enter:.1f}"
         told = ", ".join(f"{event.id} {_span(event)}" for event in closed)
-        if _at_once(closed) or len(closed) > 2:
+        tracks = [track for event in closed for track in event.track_ids]
+        is_twice = _at_once(closed) or len(closed) > 2
+        if is_twice and learns and not is_judged and len(set(tracks)) == len(tracks):
+            found.ghosts += 1
+        elif is_twice:
             found.duplicated.append(f"{what}: {told}")
         elif is_judged and not closed:
             found.lost.append(what)

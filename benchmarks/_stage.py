@@ -123,13 +123,15 @@ class Stage:
 
     # --- the end -----------------------------------------------------------------------------
 
-    def result(self, *, after: float = 1.5, shift: Callable[[float], float] | None = None) -> Row:
+    def result(self, *, after: float = 1.5, learns: bool = False, shift: Callable[[float], float] | None = None) -> Row:
         """Let two passages go by without fault, judge, and stop the service.
 
         Parameters
         ----------
         after : float
             Seconds that are excused after what was down.
+        learns : bool
+            See :func:`judge`.
         shift : callable, optional
             Seconds by which the service's clock was ahead, of a time since 1970: then nothing is excused.
         """
@@ -142,7 +144,7 @@ class Stage:
         if shift:
             passages = [replace(p, enter=p.enter + shift(p.enter), leave=p.leave + shift(p.enter)) for p in passages]
             up, until = [(float("-inf"), float("inf"))], until + shift(until)
-        findings = judge(passages, events, up, until)
+        findings = judge(passages, events, up, until, learns=learns)
         self.served.stop()
         self.problems += problems + [f"changed by the stop: {what}" for what in changed(events, self.events())]
         self.problems += shared_tracks(events, passages)

@@ -287,7 +287,7 @@ def corrupt_state(args: argparse.Namespace, folder: Path) -> Row:
                 stage.expect(b"damaged" in log.read(), f"{what}: no warning in the log")
             stage.expect_alike(before)
             time.sleep(LEARNING)
-        return stage.result(after=LEARNING)
+        return stage.result(after=LEARNING, learns=True)
 
 
 def _cut(path: Path, rng: random.Random) -> None:
@@ -331,7 +331,7 @@ def resolution_change(args: argparse.Namespace, folder: Path) -> Row:
         shown = stage.camera.films[args.times % 2].size
         stage.expect(facts["size_changes"] >= args.times, f"{facts['size_changes']} changes of size counted")
         stage.expect((facts["source_width"], facts["source_height"]) == shown, f"not {shown}: {facts['source_width']}")
-        return stage.result(after=LEARNING)
+        return stage.result(after=LEARNING, learns=True)
 
 
 # Times that each happens: at length, and in short.
@@ -367,6 +367,7 @@ def run(scenario: Callable[[argparse.Namespace, Path], Row], args: argparse.Name
         row["seconds"] = round(time.monotonic() - began, 1)
         if args.keep and not row.get("ok", True):
             kept = args.keep / scenario.__name__
+            args.keep.mkdir(parents=True, exist_ok=True)
             subprocess.run(["cp", "-rT", str(folder), str(kept)], check=False)
             row["kept"] = str(kept)
     return row

@@ -248,6 +248,17 @@ def test_faults_excuse_what_they_touch_and_nothing_else(bench, passages, events)
     assert told(oracle.judge(passages, [*without, events[10], halves[1]], up, END)) == {"duplicated": 1}
 
 
+def test_while_a_scene_is_learned_several_tracks_are_no_duplicates(bench, passages, events):
+    _, oracle = bench
+    up = oracle.up_between(BEGIN, END, [(passages[10].enter, passages[10].leave)])
+    ghost = replace(events[10], id="gate-90-1", start=events[10].start + 0.2, track_ids=(90,))
+    found = oracle.judge(passages, [*events, ghost], up, END, learns=True)
+    assert (told(found), found.ghosts) == ({}, 1)
+    twice = replace(ghost, track_ids=events[10].track_ids)
+    assert told(oracle.judge(passages, [*events, twice], up, END, learns=True)) == {"duplicated": 1}
+    assert told(oracle.judge(passages, [*events, ghost], UP, END, learns=True)) == {"duplicated": 1}
+
+
 def test_events_of_nothing_are_found(bench, passages, events):
     _, oracle = bench
     false = replace(events[3], id="gate-80-1", start=events[3].end + 1.7, end=events[3].end + 2.0)
