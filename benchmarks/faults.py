@@ -320,7 +320,7 @@ def corrupt_bytes(args: argparse.Namespace, folder: Path) -> Row:
             time.sleep(args.random.uniform(2, 9))
             fault = stage.camera.corrupt(args.random.uniform(0.5, 3))
             stage.note_down(fault.begin, fault.end)
-        return stage.result(after=LEARNING / 2)
+        return stage.result(after=LEARNING / 2, learns=True)
 
 
 def resolution_change(args: argparse.Namespace, folder: Path) -> Row:
