@@ -123,7 +123,7 @@ class Stage:
 
     # --- the end -----------------------------------------------------------------------------
 
-    def result(self, *, after: float = 1.5, learns: bool = False, shift: Callable[[float], float] | None = None) -> Row:
+    def result(self, *, after: float = 1.5, learns: bool = False, jumps: Sequence[tuple[float, float]] = ()) -> Row:
         """Let two passages go by without fault, judge, and stop the service.
 
         Parameters
