@@ -188,7 +188,7 @@ def _fill(ballast: Path, seconds: float) -> None:
 def kill(args: argparse.Namespace, folder: Path) -> Row:
     """kill -9 at a random moment, and a start; what was closed stays, and JSON Lines has all of it."""
     lines = folder / "events.jsonl"
-    with Stage(folder, f'[jsonl]\npath = "{lines}"\n') as stage:
+    with Stage(folder, f'[jsonl]\npath = "{lines}"\n', state_every=15.0) as stage:
         for _ in range(args.times):
             time.sleep(args.random.uniform(3, 15))
             before = stage.events()
@@ -307,7 +307,7 @@ def clock_jumps(args: argparse.Namespace, folder: Path) -> Row:
 def clock_set_while_down(args: argparse.Namespace, folder: Path) -> Row:
     """kill -9 in the middle of a passage; when the service starts again, the clock has been set."""
     clock = Clock(folder)
-    with Stage(folder, environment=clock.environment) as stage:
+    with Stage(folder, environment=clock.environment, state_every=30.0) as stage:  # events that no state knows of
         for _ in range(args.times):
             stage.rest()
             time.sleep(stage.next_passage().enter + 1.2 - time.time())
