@@ -1,0 +1,1 @@
+"""A service that runs for weeks: cameras in, events out."""
