@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -405,3 +406,30 @@ def _rule(number: int, facts: dict[str, Any]) -> Any:
         return KINDS[kind](**own)
     except (ParameterError, TypeError) as error:
         raise ParameterError(f"rule[{number}]: {error}") from error
+
+
+@contextmanager
+def serving(service: Any, **options: Any) -> Iterator[str]:
+    """A real server for the service on a free port of this machine; gives its address."""
+    from motionseg.apps.service.http.app import create_app
+    from motionseg.apps.service.http.server import HttpServer
+
+    server = HttpServer(create_app(service, **options), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, name="http", daemon=True)
+    thread.start()
+    try:
+        wait_for(lambda: server.is_started)
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.stop()
+        thread.join(20)
+    assert not thread.is_alive(), "the server has not stopped"
+
+
+def wait_for(happens: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """What `happens` gives, once it is true."""
+    end = time.monotonic() + seconds
+    while not (value := happens()):
+        assert time.monotonic() < end, f"in {seconds} s it has not happened"
+        time.sleep(0.03)
+    return value
