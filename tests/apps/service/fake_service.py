@@ -427,9 +427,9 @@ def serving(service: Any, **options: Any) -> Iterator[str]:
 
 
 def wait_for(happens: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """What `happens` gives, once it is true."""
+    """What `happens` gives, once it is neither None nor False."""
     end = time.monotonic() + seconds
-    while not (value := happens()):
+    while (value := happens()) is None or value is False:
         assert time.monotonic() < end, f"in {seconds} s it has not happened"
         time.sleep(0.03)
     return value

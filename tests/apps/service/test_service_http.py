@@ -41,6 +41,14 @@ def idle(folder, **options):
     return service
 
 
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    service = idle(tmp_path_factory.mktemp("events"))
+    with serving(service) as url, httpx.Client(base_url=url) as client:
+        client.service = service
+        yield client
+
+
 def picture(answer):
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "image/jpeg"
@@ -260,13 +268,6 @@ class TestEdits:
 
 
 class TestEvents:
-    @pytest.fixture(scope="class")
-    def quiet(self, tmp_path_factory):
-        service = idle(tmp_path_factory.mktemp("events"))
-        with serving(service) as url, httpx.Client(base_url=url) as client:
-            client.service = service
-            yield client
-
     @pytest.mark.parametrize(
         ("query", "ids"),
         [
