@@ -1,4 +1,4 @@
-"""A service for tests of the HTTP side: real segmenters and detectors on drawn films; store, ledger and clock are simple."""
+"""A service for tests of the HTTP side: real segmenters and detectors on drawn films, and a store in memory."""
 
 from __future__ import annotations
 
@@ -391,7 +391,7 @@ def _made(cls: type, word: str, entries: list[dict[str, Any]]) -> list:
     made = []
     for number, facts in enumerate(entries):
         try:
-            made.append(cls(**{key: value for key, value in facts.items() if value is not None}))
+            made.append(cls(**{"relative": True, **{key: value for key, value in facts.items() if value is not None}}))
         except (ParameterError, TypeError) as error:
             raise ParameterError(f"{word}[{number}].points: {error}") from error
     return made

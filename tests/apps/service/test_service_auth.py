@@ -60,7 +60,9 @@ class TestOpenOnLoopback:
     def test_answers_to_its_own_names(self, opened, host):
         assert opened.get("/api/cameras", headers={"Host": host}).status_code == 200
 
-    @pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "10.0.0.1", "localhost.evil.example", "", "[::1"])
+    @pytest.mark.parametrize(
+        "host", ["evil.example", "evil.example:8080", "10.0.0.1", "localhost.evil.example", "", "[::1"]
+    )
     def test_refuses_names_that_point_here(self, opened, host):
         for path in ("/api/cameras", "/", "/health"):
             answer = opened.get(path, headers={"Host": host})
@@ -78,7 +80,11 @@ class TestOpenOnLoopback:
         ],
     )
     def test_refuses_changes_from_other_sites(self, opened, headers):
-        for method, path in (("POST", "/api/reload"), ("PUT", "/api/cameras/yard/zones"), ("DELETE", "/api/cameras/yard/edits")):
+        for method, path in (
+            ("POST", "/api/reload"),
+            ("PUT", "/api/cameras/yard/zones"),
+            ("DELETE", "/api/cameras/yard/edits"),
+        ):
             answer = opened.request(method, path, headers=headers)
             assert (answer.status_code, answer.json()) == (403, {"error": "requests from other sites are refused"})
 
@@ -97,9 +103,17 @@ class TestOpenOnLoopback:
 
 
 class TestToken:
-    @pytest.mark.parametrize("path", ["/api/cameras", "/api/events", "/metrics", "/api/stream", "/api/openapi.json", "/api/nowhere", "/nowhere"])
+    @pytest.mark.parametrize(
+        "path",
+        ["/api/cameras", "/api/events", "/metrics", "/api/stream", "/api/openapi.json", "/api/nowhere", "/nowhere"],
+    )
     def test_nothing_without_it(self, closed, path):
-        for headers in ({}, {"Authorization": "Basic abc"}, {"Authorization": "Bearer"}, {"Cookie": f"{auth.COOKIE}={TOKEN}"}):
+        for headers in (
+            {},
+            {"Authorization": "Basic abc"},
+            {"Authorization": "Bearer"},
+            {"Cookie": f"{auth.COOKIE}={TOKEN}"},
+        ):
             answer = closed.get(path, headers=headers)
             assert answer.status_code == 401
             assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -126,7 +140,9 @@ class TestToken:
         closed.get(f"/api/cameras?token={TOKEN}", headers={"Authorization": f"Bearer {TOKEN}"})
         closed.post("/api/login", json={"token": TOKEN})
         closed.post("/api/login", json={"token": TOKEN, "x": 1})
-        ours = [record.getMessage() for record in caplog.records if not record.name.startswith("http")]  # httpx, httpcore
+        ours = [
+            record.getMessage() for record in caplog.records if not record.name.startswith("http")
+        ]  # httpx, httpcore
         assert TOKEN not in " ".join(ours)
 
 
@@ -151,9 +167,13 @@ class TestSessions:
         cookies = dict(closed.cookies)
         assert closed.post("/api/logout").status_code == 204
         closed.cookies.clear()
-        assert closed.get("/api/cameras", headers={"Cookie": f"{auth.COOKIE}={cookies[auth.COOKIE]}"}).status_code == 401
+        assert (
+            closed.get("/api/cameras", headers={"Cookie": f"{auth.COOKIE}={cookies[auth.COOKIE]}"}).status_code == 401
+        )
 
-    @pytest.mark.parametrize("body", [{}, {"token": ""}, {"token": 7}, {"token": "x" * 2000}, {"token": "x", "more": 1}, []])
+    @pytest.mark.parametrize(
+        "body", [{}, {"token": ""}, {"token": 7}, {"token": "x" * 2000}, {"token": "x", "more": 1}, []]
+    )
     def test_what_is_no_token(self, closed, body):
         answer = closed.post("/api/login", json=body)
         assert answer.status_code == 422
@@ -277,18 +297,35 @@ class TestTooMuch:
     @pytest.mark.parametrize(
         "path",
         [
-            "/page/../app.py", "/page/..%2fapp.py", "/page/%2e%2e/app.py", "/page/..%252fapp.py", "/..", "/page/.", "//etc/passwd",
-            "/api/events/..%5c..%5cx/clip", "/page/a%00.css", "/page/\\..\\app.py", "/page/%c0%ae%c0%ae/app.py", "/page/style.css;x",
-            "/api/cameras/%79ard", "*", "http://localhost/page/../app.py",
+            "/page/../app.py",
+            "/page/..%2fapp.py",
+            "/page/%2e%2e/app.py",
+            "/page/..%252fapp.py",
+            "/..",
+            "/page/.",
+            "//etc/passwd",
+            "/api/events/..%5c..%5cx/clip",
+            "/page/a%00.css",
+            "/page/\\..\\app.py",
+            "/page/%c0%ae%c0%ae/app.py",
+            "/page/style.css;x",
+            "/api/cameras/%79ard",
+            "*",
+            "http://localhost/page/../app.py",
         ],
-    )  # fmt: skip
+    )
     def test_odd_paths(self, opened, path):
         answer = raw(opened.base_url, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         assert answer.startswith(b"HTTP/1.1 400")
         assert b"characters that no path" in answer
 
     def test_websockets_are_not_spoken(self, opened):
-        headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "x", "Sec-WebSocket-Version": "13"}
+        headers = {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Key": "x",
+            "Sec-WebSocket-Version": "13",
+        }
         assert opened.get("/api/stream2", headers=headers).status_code == 404
 
     def test_a_place_that_is_taken(self, opened):
