@@ -7,7 +7,7 @@ function fill(node, props, children) {
     if (value === undefined || value === null || value === false) continue;
     if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
     else if (key === "data") Object.assign(node.dataset, value);
-    else if (key === "value" || key === "checked") node[key] = value;
+    else if (["value", "checked", "muted"].includes(key)) node[key] = value;
     else node.setAttribute(key, value === true ? "" : value);
   }
   return put(node, ...children);
