@@ -17,6 +17,7 @@ _COUNTERS = {
     "frames_read": "Frames that the camera gave.",
     "frames_dropped": "Frames that were too old when their turn came.",
     "frames_processed": "Frames that were segmented.",
+    "frames_failed": "Frames that could not be segmented.",
     "frames_skipped": "Frames left out on purpose: limit of frames, or of CPU.",
     "reconnects": "Connections made anew.",
     "stalls": "Times that the camera fell silent.",
@@ -51,6 +52,16 @@ class ServiceCollector:
         running = {name: {"up": status.get("state") == "running"} for name, status in statuses.items()}
         yield _family(GaugeMetricFamily, "motionseg_camera_up", "1 while frames come.", "up", running, "camera")
         yield _latency(statuses)
+        told = GaugeMetricFamily(
+            "motionseg_event_latency_seconds", "From a frame's arrival until its event is stored, of late.",
+            labels=["camera", "quantile"],
+        )  # fmt: skip
+        for name, status in statuses.items():
+            for quantile, key in (("0.5", "p50"), ("0.95", "p95")):
+                milliseconds = (status.get("event_latency_ms") or {}).get(key)
+                if milliseconds is not None:
+                    told.add_metric([name, quantile], milliseconds / 1e3)
+        yield told
         events = CounterMetricFamily("motionseg_events", "Events begun since the start.", labels=["camera", "rule"])
         for labels, count in sorted(self.hub.begun.copy().items()):
             events.add_metric(labels, count)
@@ -90,7 +101,7 @@ def _family(
 
 
 def _latency(statuses: Mapping[str, Mapping[str, Any]]) -> Metric:
-    what = "Seconds from a frame's arrival until all that it means is told."
+    what = "Seconds from a frame's arrival until it is segmented and its events are told."
     family = HistogramMetricFamily("motionseg_latency_seconds", what, labels=["camera"])
     for name, status in statuses.items():
         counts = {float(edge): int(count) for edge, count in status.get("latency_buckets", {}).items()}

@@ -64,9 +64,11 @@ function liveTab(body, name) {
 
 function factRows(status) {
   const latency = status.latency_ms ?? {};
+  const told = status.event_latency_ms;
   const rows = {
     "Frame rate": `${number(status.fps, 1)} fps`,
     Latency: `${number(latency.p50)} ms, 95 %: ${number(latency.p95)} ms`,
+    "Until told": told?.p50 ? `${number(told.p50)} ms, 95 %: ${number(told.p95)} ms` : null,
     Moving: `${percent(status.foreground, 1)}, ${status.tracks ?? 0} tracks`,
     "Open events": number(status.open_events),
     Verdict: (status.verdict ?? "–").replaceAll("_", " "),

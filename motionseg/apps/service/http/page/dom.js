@@ -24,7 +24,7 @@ export const el = (tag, props = {}, ...children) => fill(document.createElement(
 export const svg = (tag, props = {}, ...children) => fill(document.createElementNS(SVG, tag), props, children);
 
 export const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
-export const title = (word) => (word ? word[0].toUpperCase() + word.slice(1).replaceAll("_", " ") : "");
+export const title = (word) => (word ? word[0].toUpperCase() + word.slice(1).replace(/(?<=\w)_(?=\w)/g, " ") : "");
 export const number = (value, digits = 0) =>
   value === null || value === undefined
     ? "–"

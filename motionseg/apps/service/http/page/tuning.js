@@ -33,7 +33,8 @@ export function tuningTab(body, camera) {
   }
 
   function draw(tuning) {
-    const entries = Object.entries(tuning);
+    const rank = (key) => (key === "threshold" ? 0 : key.includes(".") ? 2 : 1);
+    const entries = Object.entries(tuning).sort(([a], [b]) => rank(a) - rank(b));
     put(list, ...(entries.length ? entries.map((pair) => slider(...pair)) : [el("p", { class: "empty" }, "This model has nothing to tune.")]));
     back.disabled = entries.every(([key, { value }]) => value === first[key]);
   }
@@ -61,7 +62,7 @@ export function tuningTab(body, camera) {
       { class: `slider${facts.value === first[key] ? "" : " changed"}`, data: { key } },
       el("div", { class: "row" }, el("label", { for: `tune-${key}` }, title(key.split(".").at(-1)), key.includes(".") && el("span", { class: "muted" }, ` ${key.split(".")[0]}`)), exact),
       range,
-      facts.what && el("p", { class: "hint" }, facts.what),
+      facts.what && el("p", { class: "hint" }, title(facts.what)),
       error,
     );
     return node;
