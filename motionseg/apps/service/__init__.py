@@ -1,1 +1,1 @@
-"""A service that runs for weeks: cameras in, events out."""
+"""The service: cameras in, events out, for weeks."""
