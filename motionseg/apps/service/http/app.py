@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from motionseg import __version__
+import motionseg
 from motionseg.apps.service.http.answers import Json, Refusal
 from motionseg.apps.service.http.auth import COOKIE, Doorkeeper
 from motionseg.apps.service.http.cameras import camera_routes
@@ -66,7 +66,7 @@ def create_app(service: Any, *, body_time: float = BODY_TIME) -> FastAPI:
 
     app = FastAPI(
         title="motionseg",
-        version=__version__,
+        version=motionseg.__version__,
         description='Live cameras to events. Errors are `{"error": sentence}`.',
         openapi_url="/api/openapi.json",
         docs_url=None,  # their scripts come from elsewhere

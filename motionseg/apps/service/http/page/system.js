@@ -34,7 +34,8 @@ export function systemView(main) {
       ),
     );
   const word = (value) => (typeof value === "number" ? number(value, Number.isInteger(value) ? 0 : 2) : typeof value === "object" && value !== null ? JSON.stringify(value) : String(value ?? "–"));
-  const facts = (name, rows) =>
+  const facts = (name, { bytes, ...counts }) => listed(name, bytes === undefined ? counts : { ...counts, disk: `${number(bytes / 1e6)} MB` });
+  const listed = (name, rows) =>
     el("section", { class: "card" }, el("h2", {}, name), el("dl", { class: "facts-list" }, Object.entries(rows).map(([key, value]) => [el("dt", {}, title(key)), el("dd", { class: key === "last_error" && value ? "error" : null }, word(value))])));
 
   function draw() {
