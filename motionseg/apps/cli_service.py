@@ -109,13 +109,9 @@ def _notes(loaded: Config) -> list[str]:
     """What may be meant so, or not."""
     notes = [f"camera {camera.name} is not enabled" for camera in loaded.camera if not camera.enabled]
     for camera in loaded.camera:
-        is_file = camera.shown_source == camera.address
-        if (
-            is_file
-            and not any(sign in camera.shown_source for sign in "*?[")
-            and not Path(camera.shown_source).exists()
-        ):
-            notes.append(f"camera {camera.name}: there is no {camera.shown_source} yet")
+        source = camera.shown_source  # of a file the name itself
+        is_there = source != camera.address or Path(source).exists() or any(sign in source for sign in "*?[")
+        notes += [] if is_there else [f"camera {camera.name}: there is no {source} yet"]
     if loaded.mqtt is not None and loaded.mqtt.ca_file is not None and not loaded.mqtt.ca_file.is_file():
         notes.append(f"mqtt: there is no file {loaded.mqtt.ca_file} yet")
     if loaded.mqtt is not None and loaded.mqtt.password is not None and not loaded.mqtt.tls:

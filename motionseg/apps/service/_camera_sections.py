@@ -169,7 +169,10 @@ class CameraSection(Section):
     """One camera."""
 
     name: Name = Field(description="What it is called: part of events' ids, topics, folders and addresses.")
-    source: Secret = Field(description="A film, a folder or glob of pictures, an address, or a webcam's number.")
+    source: Secret = Field(
+        description="A film, a folder or glob of pictures, an address, or a webcam's number.",
+        json_schema_extra={"type": ["string", "integer"]},
+    )
     loop: Flag = Field(False, description="Begin a film or folder again when it is over.")
     enabled: Flag = Field(True, description="false: it is left out.")
     width: Integer | None = Field(

@@ -1,4 +1,4 @@
-"""What single keys of a configuration hold: numbers, names, hosts, files, addresses and secrets; and how they are shown."""
+"""What single keys of a configuration hold: numbers, names, hosts, files, addresses, secrets; how they are shown."""
 
 from __future__ import annotations
 

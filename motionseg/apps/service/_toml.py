@@ -122,8 +122,8 @@ def _joined(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
-class _End(Exception):  # noqa: N818: no error, but where a scanner cannot go on
-    pass
+class _End(Exception):  # noqa: N818
+    """Here the scanner cannot go on, which is no error."""
 
 
 class _Scanner:
