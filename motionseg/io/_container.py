@@ -18,7 +18,7 @@ from motionseg.core.errors import SourceError
 from motionseg.core.types import Frame
 from motionseg.io._source import Picture, Source
 
-__all__ = ["Tap", "hide_secrets", "is_url", "open_device", "open_file", "open_url"]
+__all__ = ["TOLERANT", "Converter", "Tap", "hide_secrets", "is_url", "open_device", "open_file", "open_url"]
 
 Tap = Callable[[av.Packet], None]
 """Is given every packet of the video, before it is decoded and on the thread that decodes."""
@@ -35,7 +35,7 @@ _LUMA_FIRST = frozenset({"gray", "nv12", "nv21"}) | {
     f"yuv{range_}{sampling}p" for range_ in ("", "j") for sampling in (410, 411, 420, 422, 440, 444)
 }
 # Titles in a wrong encoding are no reason to refuse a video; from PyAV 19 on they are none by themselves.
-_TOLERANT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+TOLERANT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _JPEG_RANGE = 2  # AVCOL_RANGE_JPEG
 # Luma is stored as 16..235 in most videos; grey frames are to have the full range, as those of images.
 _FULL_RANGE = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
@@ -96,7 +96,7 @@ def _open(
     **how: Any,
 ) -> Source:
     try:
-        container = av.open(address, timeout=timeout, **_TOLERANT, **how)
+        container = av.open(address, timeout=timeout, **TOLERANT, **how)
     except (av.FFmpegError, OSError, ValueError) as error:
         # Not chained: FFmpeg's error holds the whole address, and so the password.
         raise SourceError(f"cannot be opened: {_reason(error, timeout)}", source=name) from None
@@ -148,7 +148,7 @@ def _pictures(
     container: Any, decoder: _Decoder, name: str, *, live: bool, grey: bool, fps: float, timeout: float | None
 ) -> Generator[Picture, None, None]:
     clock = _Clock(decoder.stream, 1 / fps)
-    converter = _Converter(name, grey=grey)
+    converter = Converter(name, grey=grey)
     n_frames = 0
     with container:
         for frame in decoder:
@@ -255,7 +255,7 @@ class _Clock:
         return time
 
 
-class _Converter:
+class Converter:
     """Makes arrays of the frames of one stream."""
 
     def __init__(self, name: str, *, grey: bool) -> None:
