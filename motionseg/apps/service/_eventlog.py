@@ -58,6 +58,7 @@ class Line:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.connection: Any = None
+        self.file: Any = None
 
     def close(self) -> None:
         connection, self.connection = self.connection, None

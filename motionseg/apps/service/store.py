@@ -82,7 +82,7 @@ class SqliteStore(EventStore):
         self.path = Path(path)
         self.patience = patience
         self._reading, self._writing = Line(), Line()
-        self._file = (0, 0)
+        self._checked = (0, 0)
 
     def _run(self, work: Callable[[Execute], T], *, write: bool, durable: bool = True) -> T:
         line = self._writing if write else self._reading
@@ -104,9 +104,10 @@ class SqliteStore(EventStore):
         raise AssertionError  # not reached
 
     def _transact(self, line: Line, work: Callable[[Execute], T], write: bool, durable: bool) -> T:
-        if line.connection is None or self._is_gone():
+        if line.connection is None or self._is_gone(line.file):
             line.close()
             line.connection = self._connect()
+            line.file = self._identity()
         connection = line.connection
         try:
             if write:
@@ -128,7 +129,7 @@ class SqliteStore(EventStore):
             self.path, timeout=self.patience, isolation_level=None, check_same_thread=False, cached_statements=64
         )
         try:
-            is_new = self._identity() != self._file  # reading all of it once is enough
+            is_new = self._identity() != self._checked  # reading all of it once is enough
             if is_new and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("database disk image is malformed")
             connection.execute("PRAGMA journal_mode=WAL")
@@ -145,17 +146,17 @@ class SqliteStore(EventStore):
         except BaseException:
             connection.close()
             raise
-        self._file = self._identity()
+        self._checked = self._identity()
         return connection
 
     def _identity(self) -> tuple[int, int]:
         facts = os.stat(self.path)
         return facts.st_dev, facts.st_ino
 
-    def _is_gone(self) -> bool:
+    def _is_gone(self, file: Any) -> bool:
         """Whether the file was deleted or moved away, and what is written would be in no file."""
         try:
-            return self._identity() != self._file
+            return self._identity() != file
         except FileNotFoundError:
             return True
 
@@ -163,7 +164,7 @@ class SqliteStore(EventStore):
         with self._writing.lock, self._reading.lock:
             self._writing.close()
             self._reading.close()
-            self._file = (0, 0)
+            self._checked = (0, 0)
             try:
                 self._connect().close()  # by another thread's work it is whole again
                 return
