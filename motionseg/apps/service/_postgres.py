@@ -78,7 +78,7 @@ class PostgresStore(EventStore):
             return work(execute)
 
     def _connect(self) -> Any:
-        connection = self._psycopg.connect(**self._parts, autocommit=True)
+        connection: Any = self._psycopg.connect(**self._parts, autocommit=True)
         try:
             for setting in ("lock_timeout = '5s'", "statement_timeout = '60s'", "client_min_messages = warning"):
                 connection.execute(f"SET {setting}")

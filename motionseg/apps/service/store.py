@@ -153,7 +153,7 @@ class SqliteStore(EventStore):
         facts = os.stat(self.path)
         return facts.st_dev, facts.st_ino
 
-    def _is_gone(self, file: Any) -> bool:
+    def _is_gone(self, file: tuple[int, int] | None) -> bool:
         """Whether the file was deleted or moved away, and what is written would be in no file."""
         try:
             return self._identity() != file
