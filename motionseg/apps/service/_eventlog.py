@@ -127,11 +127,16 @@ class EventStore(ABC):
 
     def advance(self, sink: str, number: int) -> None:
         """`sink` has everything up to `number`. A power cut may forget this: it is then told again."""
-        sql = (
-            "INSERT INTO cursors (sink, number) VALUES (?, ?)"
-            " ON CONFLICT (sink) DO UPDATE SET number = excluded.number WHERE cursors.number < excluded.number"
-        )
-        self._run(lambda execute: execute(sql, (_text(sink), number)), write=True, durable=False)
+
+        def work(execute: Execute) -> None:
+            highest = execute("SELECT COALESCE(max(number), 0) FROM log")[0][0]  # a database may have been begun anew
+            execute(
+                "INSERT INTO cursors (sink, number) VALUES (?, ?)"
+                " ON CONFLICT (sink) DO UPDATE SET number = excluded.number WHERE cursors.number < excluded.number",
+                (_text(sink), min(number, highest)),
+            )
+
+        self._run(work, write=True, durable=False)
 
     def forget_sinks(self, except_names: Iterable[str]) -> None:
         """Sinks of these names there are, and no others: the log is kept until each of them has it."""
