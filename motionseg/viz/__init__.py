@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "evidence": ["color_evidence", "draw_evidence"],
         "maps": ["draw_map", "draw_trajectories"],
         "overlay": ["Trails", "draw_overlay", "track_color"],
+        "zones": ["draw_zones"],
     },
 )
 # A function named as its file: bound here, or it would be hidden by the module once somebody imports that.
