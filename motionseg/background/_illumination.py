@@ -24,6 +24,7 @@ Field = npt.NDArray[np.float32]
 _SMALL = 120  # pixels of the shorter side of what is looked at
 _WINDOW = (9, 9)
 _TEXTURED = 9.0  # variance of a window, grey levels squared: below it is noise
+_FLAT = 0.05  # and below this rounding: such a window has no structure that could be alike
 _ALIKE = 0.75  # correlation of a window whose structure is that of the background
 _CHANGED = 0.06  # natural logarithm of a gain: what any model bears
 _WIDE = 0.25  # share of the known windows: a smaller change of light is a shadow, or the sun on a wall
@@ -129,7 +130,8 @@ class _Structure:
     def resembles(self, other: _Structure) -> npt.NDArray[np.bool_]:
         """The textured windows of `other` whose structure is seen here, too."""
         covariance = cv2.blur(self.grey * other.grey, _WINDOW) - self.mean * other.mean
-        return other.textured & (covariance > _ALIKE * np.sqrt(self.variance * other.variance))
+        has_structure = other.textured & (self.variance > _FLAT)
+        return has_structure & (covariance > _ALIKE * np.sqrt(self.variance * other.variance))
 
     def share_alike(self, other: _Structure) -> float:
         """Of the textured windows of `other`."""

@@ -307,6 +307,9 @@ class Segmentation:
         Motion of the camera, previous -> current.
     behaviour, way : str, optional
         What the camera does, and how the frame was segmented because of it (`motionseg.pipeline.Auto`).
+    verdict : str, optional
+        What was found of the whole picture (`motionseg.background.Guarded`): ``"none"``, ``"gradual"`` or ``"switch"``
+        (of light), ``"camera_moved"``, ``"camera_covered"`` or ``"blurred"``.
     evidence : dict of str to float32 (H, W), optional
         What each cue has added to the log-odds of the score, natural logarithm; above 0 for foreground.
     """
@@ -322,6 +325,7 @@ class Segmentation:
     camera: npt.NDArray[np.float64] | None = None
     behaviour: str | None = None
     way: str | None = None
+    verdict: str | None = None
     evidence: dict[str, npt.NDArray[np.float32]] | None = None
     identities: Labels | None = None
 

@@ -279,6 +279,13 @@ class Auto(BackgroundModel):
         """Whether the last frame that was learned began another shot."""
         return self._shape is not None and self._frames_seen > 1 and self._watch.n_frames == 1
 
+    @property
+    def verdict(self) -> str | None:
+        """What is said of the whole picture where the background is relied on; where flow is, ``"none"``."""
+        if self.is_new_shot:
+            return "camera_moved"
+        return "none" if self._flow is not None or self._background is None else self._background.verdict
+
     def background(self) -> Frame:
         self._require_started()
         if self._background is None:

@@ -130,6 +130,11 @@ class Compensated(BackgroundModel):
     def params(self) -> dict[str, Any]:
         return {"model": self.model, **super().params()}
 
+    @property
+    def verdict(self) -> str | None:
+        """What is said of the whole picture: of the camera, or else what the model says, where it does."""
+        return "camera_moved" if self.is_new_shot else getattr(self._begun, "verdict", None)
+
     # --- one frame -------------------------------------------------------------------------
 
     def _start(self, frame: Frame) -> None:

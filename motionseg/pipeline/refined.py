@@ -177,6 +177,11 @@ class Refined(BackgroundModel):
         """How the model has segmented the last frame, where it tells it."""
         return getattr(self._model, "way", None)
 
+    @property
+    def verdict(self) -> str | None:
+        """What the model says of the whole picture, where it does."""
+        return getattr(self._model, "verdict", None)
+
     def background(self) -> Frame:
         self._require_started()
         return self._inner().background()

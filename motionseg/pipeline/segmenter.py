@@ -28,7 +28,7 @@ _DEFAULT: Any = object()
 # A walker 10 pixels wide and 25 tall in a 640 x 480 picture has 8e-4 of it; less than a third of that is no object.
 _MIN_SHARE = 2.5e-4
 # What some models know beside mask and score: fields of a Segmentation, and the model's attributes.
-_FACTS = {"camera": "motion", "behaviour": "behaviour", "way": "way"}
+_FACTS = {"camera": "motion", "behaviour": "behaviour", "way": "way", "verdict": "verdict"}
 
 
 class MotionSegmenter:

@@ -1,11 +1,13 @@
+import cv2
 import numpy as np
 import pytest
 
 import motionseg
 from motionseg import MotionSegmenter, Segmentation
-from motionseg.background import FrameDifference, GaussianMixture, OpenCVMOG2
+from motionseg.background import FrameDifference, GaussianMixture, Guarded, OpenCVMOG2, RunningAverage
 from motionseg.core.errors import FrameError, ParameterError, StateError, UnsupportedError
 from motionseg.io import write_image
+from motionseg.pipeline import Auto, Compensated
 from motionseg.track import KalmanIoU
 
 
@@ -157,3 +159,19 @@ def test_one_line_segments_a_folder_of_pictures(tmp_path):
     assert results[0].time == pytest.approx(0.4)
     assert len(results) == 30
     assert results[-1].mask.shape == (45, 60)
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, Compensated, lambda model: Auto(fixed=Compensated(model))])
+def test_says_what_it_takes_the_picture_for(wrap):
+    room = cv2.resize(np.random.default_rng(0).integers(30, 110, (12, 16, 3), np.uint8), (160, 120))
+    room += np.random.default_rng(1).integers(0, 12, room.shape, np.uint8)
+    segmenter = MotionSegmenter(background=wrap(Guarded(RunningAverage())), linker=None)
+    said = [segmenter.step(frame, i / 10).verdict for i, frame in enumerate([room] * 40 + [room * np.uint8(2)] * 3)]
+    assert set(said[:40]) == {"none"}
+    assert said[40] == "switch"
+    covered = [segmenter.step(np.full_like(room, level), 5 + level).verdict for level in (0, 3, 90)]
+    assert covered == ["camera_covered"] * 3
+
+
+def test_a_model_that_does_not_judge_the_picture_says_nothing():
+    assert MotionSegmenter(background=RunningAverage()).step(np.zeros((30, 40, 3), np.uint8), 0.0).verdict is None
