@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from motionseg.core.errors import FrameError, ParameterError
-from motionseg.core.types import Event
+from motionseg.core.types import Event, Segmentation
 from motionseg.events import Line, Zone
-from motionseg.viz import draw_zones
+from motionseg.viz import draw_event, draw_overlay, draw_zones
 
 FRAME = np.full((120, 160, 3), 90, np.uint8)
 YARD = [(20, 60), (80, 60), (80, 110), (20, 110)]
@@ -109,3 +109,21 @@ def test_wrong_input_is_refused():
         draw_zones(FRAME, ["yard"])
     with pytest.raises(FrameError):
         draw_zones(FRAME.astype(float), [])
+
+
+def test_the_picture_of_an_event_has_a_line_below():
+    mask = np.zeros((120, 160), np.uint8)
+    mask[70:90, 30:50] = 255
+    seen = Segmentation(0, 0.0, mask)
+    moment = going_on(end=0.0)
+    out = draw_event(FRAME, seen, moment, [Zone("yard", YARD)], when="noon")
+    expected = draw_zones(draw_overlay(FRAME, seen), [Zone("yard", YARD)], events=[going_on()])
+    np.testing.assert_array_equal(out[:120], expected)
+    strip = out[120:]
+    assert 8 < len(strip) < 40
+    assert (strip == 0).mean() > 0.5
+    assert strip.max() > 200
+    later = draw_event(FRAME, seen, moment, [Zone("yard", YARD)], when="afternoon")
+    assert changed(later[120:], strip).any()
+    many = Event("a-1-0", "a", "crowd_count", "", tuple(range(1, 100)), 0.0)
+    assert draw_event(FRAME, seen, many).shape == out.shape

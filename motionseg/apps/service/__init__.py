@@ -1,0 +1,1 @@
+"""The service: cameras in, events out, for weeks."""
