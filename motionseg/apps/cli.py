@@ -20,6 +20,7 @@ import motionseg
 from motionseg.apps.cli_evaluation import bench, datasets, report, score
 from motionseg.apps.cli_refinement import adapt, export, train
 from motionseg.apps.cli_segmentation import segment, track
+from motionseg.apps.cli_service import config
 from motionseg.apps.manners import (
     FrameProgress,
     Json,
@@ -197,6 +198,7 @@ def doctor(json_: Json = False) -> None:
 
 for _command in (segment, track, datasets, bench, score, report, train, adapt, export):
     app.command()(_command)
+app.add_typer(config, name="config")
 
 
 def main() -> None:
