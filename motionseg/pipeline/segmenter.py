@@ -22,11 +22,12 @@ from motionseg.regions.components import find_regions
 from motionseg.track.base import RegionLinker
 from motionseg.track.linker import Linker
 
-__all__ = ["MotionSegmenter"]
+__all__ = ["MIN_SHARE", "MotionSegmenter"]
 
 _DEFAULT: Any = object()
 # A walker 10 pixels wide and 25 tall in a 640 x 480 picture has 8e-4 of it; less than a third of that is no object.
-_MIN_SHARE = 2.5e-4
+MIN_SHARE = 2.5e-4
+"""Of the picture: regions smaller than this are dropped, unless ``min_area`` says otherwise."""
 # What some models know beside mask and score: fields of a Segmentation, and the model's attributes.
 _FACTS = {"camera": "motion", "behaviour": "behaviour", "way": "way", "verdict": "verdict"}
 
@@ -137,7 +138,7 @@ class MotionSegmenter:
         score = self.background.score()
         flow = self._flow(frame)
         mask = raw if self.cleaner is None else self.cleaner.clean(raw)
-        min_area = self.min_area or max(1, round(_MIN_SHARE * mask.size))
+        min_area = self.min_area or max(1, round(MIN_SHARE * mask.size))
         labels, regions = find_regions(mask, score=score, frame=frame, background=self._empty(), min_area=min_area)
         _drop_unlabelled(mask, labels)
         seen = self.background

@@ -1,0 +1,59 @@
+"""What can be tuned while a camera runs, and what it is now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from motionseg.apps.config import segmenter_parameters
+from motionseg.core.params import signature_defaults
+from motionseg.events._rule import Rule
+from motionseg.events.zones import Line, Zone
+from motionseg.pipeline.segmenter import MIN_SHARE, MotionSegmenter
+
+__all__ = ["describe_place", "describe_rule", "describe_tuning"]
+
+_SCREEN = 640 * 360
+_KNOWN = {
+    "min_area": (1, 4000, "smaller regions (px2) are dropped"),
+    "cleaner.speck": (1, 15, "width (px) of specks that are dropped"),
+    "cleaner.gap": (1, 31, "width (px) of gaps that are closed"),
+    "cleaner.max_hole": (0, 4000, "holes up to this area (px2) are filled"),
+    "linker.min_hits": (1, 20, "sights after which a track is believed"),
+    "linker.max_gap": (0.1, 10.0, "seconds for which a track may be out of sight"),
+    "linker.stop_time": (0.5, 30.0, "seconds of rest after which a track has stopped"),
+    "threshold": (None, None, "difference from the background that makes foreground: lower sees more"),
+}
+"""Range and meaning; None: from a quarter of the default to four times as much."""
+
+
+def describe_tuning(segmenter: MotionSegmenter, n_pixels: int = _SCREEN) -> dict[str, dict[str, Any]]:
+    """The settings of `segmenter` that sliders are good for, each with value, min, max, step and what it does."""
+    now = segmenter_parameters(segmenter)
+    if now.get("min_area") is None:
+        now["min_area"] = max(1, round(MIN_SHARE * n_pixels))
+    out = {}
+    for key, (least, most, what) in _KNOWN.items():
+        value = now.get(key)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        low, high = (value / 4, value * 4) if least is None else (least, most)
+        whole = isinstance(value, int)
+        step = 1 if whole else float(f"{(high - low) / 100:.1g}")
+        out[key] = {"value": value, "min": min(low, value), "max": max(high, value), "step": step, "what": what}
+    return out
+
+
+def describe_place(place: Zone | Line) -> dict[str, Any]:
+    """As the configuration has it."""
+    points = [list(point) for point in place.points]
+    if isinstance(place, Line):
+        return {"name": place.name, "points": points, "sides": list(place.sides), "relative": place.relative}
+    facts = {"name": place.name, "points": points, "kind": place.kind, "relative": place.relative}
+    return facts | ({"limit": place.limit} if place.kind == "preclusive" else {})
+
+
+def describe_rule(rule: Rule) -> dict[str, Any]:
+    """Kind, name, and the parameters that are not as they are by default."""
+    usual = {key: list(v) if isinstance(v, tuple) else v for key, v in signature_defaults(type(rule)).items()}
+    facts = {key: value for key, value in rule.params().items() if key in usual and value != usual[key]}
+    return {"kind": rule.kind, "name": rule.name, **facts}
