@@ -6,9 +6,10 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -49,7 +50,7 @@ _STATE, _MORE = "state.npz", "more."
 class MoreOutputs:
     """What a run writes beside masks, tracks.csv and overlay: nothing, unless a subclass says so."""
 
-    facts: ClassVar[dict[str, Any]] = {"tracking": False}
+    facts: Mapping[str, Any] = MappingProxyType({"tracking": False})
     """Parts of the summary that a run must have in common with the one that it resumes."""
     draws_evidence: ClassVar[bool] = True
     """Whether a segmenter that explains itself also gets a picture of each frame."""
