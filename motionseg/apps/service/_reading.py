@@ -1,0 +1,151 @@
+"""One connection to a camera, on a thread that is given up where FFmpeg does not come back; and steady times."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from motionseg.core.errors import SourceError
+from motionseg.io._container import hide_secrets
+from motionseg.io._source import Picture, Source
+from motionseg.io.video import open_source
+
+__all__ = ["Reading", "Steady"]
+
+_SLACK = 1.2  # FFmpeg is to find out by itself first, as it then closes the connection
+_UNDECODED = 6.0  # as many times the patience with packets that make no picture: the next key frame may be far
+
+
+class Reading:
+    """Reads one source to its end on a thread of its own, and tells what comes.
+
+    Parameters
+    ----------
+    source : str or int
+    name : str
+        Of the thread.
+    stall : float
+        Seconds of silence after which `patience` is used up.
+    on_open, on_picture, on_packet : callable
+        Called on the thread, with this reading first.
+    on_end : callable
+        Called on the thread at its end.
+    """
+
+    def __init__(
+        self,
+        source: str | int,
+        *,
+        name: str,
+        stall: float,
+        on_open: Callable[[Reading, Source], None],
+        on_picture: Callable[[Reading, Picture], None],
+        on_packet: Callable[[Reading, Any], None] | None,
+        on_end: Callable[[], None],
+    ) -> None:
+        self.left = threading.Event()
+        """Set when nobody listens any more."""
+        self.is_done = False
+        self.error: SourceError | None = None
+        self.is_live: bool | None = None
+        """None until it is open."""
+        self.n_pictures = 0
+        self.began = time.monotonic()
+        self._source, self._stall = source, stall
+        self._heard = self._pictured = self.began
+        self._calls = on_open, on_picture, on_packet, on_end
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def leave(self, grace: float) -> bool:
+        """Ask the thread to end; whether it did within `grace` seconds."""
+        self.left.set()
+        self._thread.join(grace)
+        return not self._thread.is_alive()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def patience(self) -> float:
+        """Seconds to wait for it still."""
+        silent = self._heard + _SLACK * self._stall
+        return min(silent, self._pictured + _UNDECODED * self._stall) - time.monotonic()
+
+    @property
+    def was_silent(self) -> bool:
+        """Whether nothing had come for about `stall` seconds when it ended, or until now."""
+        return time.monotonic() - self._heard > 0.9 * self._stall
+
+    def rest(self, until: float = math.inf) -> None:
+        """Nothing is expected until then: it waits by itself."""
+        self._heard = self._pictured = until
+
+    def hear(self) -> None:
+        self._heard = self._pictured = time.monotonic()
+
+    def _run(self) -> None:
+        on_open, on_picture, on_packet, on_end = self._calls
+
+        def tap(packet: Any) -> None:
+            self._heard = time.monotonic()
+            if on_packet is not None and not self.left.is_set():
+                on_packet(self, packet)
+
+        try:
+            source = open_source(self._source, timeout=self._stall, on_packet=tap)
+            with closing(source.pictures):
+                self.is_live = source.is_live
+                self.hear()
+                if not self.left.is_set():
+                    on_open(self, source)
+                for picture in source.pictures:
+                    if self.left.is_set():
+                        return
+                    self.n_pictures += 1
+                    self.hear()
+                    on_picture(self, picture)
+        except SourceError as error:
+            self.error = error
+        except Exception as error:  # whatever it is, the camera is to be tried again
+            self.error = SourceError(f"{type(error).__name__}: {error}", source=hide_secrets(str(self._source)))
+        finally:
+            self.is_done = True
+            on_end()
+
+
+class Steady:
+    """Times that come as evenly as a stream's stamps and stay with the clock that its pictures arrive by.
+
+    Networks delay and bunch pictures, the camera's clock is not ours, and stamps jump: the stamps give the steps,
+    the earliest arrivals the place, and a difference of more than two seconds is a jump.
+    """
+
+    _jump, _gain_late, _gain_early = 2.0, 0.01, 0.2
+    _fastest = 0.75  # part of a step by which times may catch up: bunches stay in order, and apart
+
+    def __init__(self) -> None:
+        self._offset: float | None = None
+        self._stamp = 0.0
+        self.last = -math.inf
+
+    def restart(self) -> None:
+        """The stamps have nothing to do with those before; times go on."""
+        self._offset = None
+
+    def time(self, stamp: float | None, arrived: float) -> float:
+        """The time of what has `stamp` (s) and came at `arrived` (s); always later than the one before."""
+        if stamp is not None:
+            if self._offset is None or abs(arrived - stamp - self._offset) > self._jump:
+                self._offset = arrived - stamp
+            late, step = arrived - stamp - self._offset, max(0.0, stamp - self._stamp)
+            self._offset += self._gain_late * late if late > 0 else max(self._gain_early * late, -self._fastest * step)
+            self._stamp, arrived = stamp, stamp + self._offset
+        self.last = max(arrived, self.last + 0.001)
+        return self.last
