@@ -43,7 +43,7 @@ __all__ = ["CameraSection", "LineSection", "RuleSection", "ZoneSection", "place_
 
 _SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "rtp", "udp", "srt")
 
-Points = Annotated[tuple[tuple[Number, Number], ...], Field(max_length=200)]
+Points = Annotated[tuple[tuple[Number, Number], ...], Field(max_length=100)]
 
 
 class ZoneSection(Section):

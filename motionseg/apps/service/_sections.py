@@ -165,10 +165,10 @@ class WebhookSection(Section):
 class Config(Section):
     """All of a configuration."""
 
-    service: ServiceSection = Field(default_factory=ServiceSection, description="The service itself.")
-    store: StoreSection = Field(default_factory=StoreSection, description="The store of events.")
+    service: ServiceSection = Field({}, description="The service itself.")
+    store: StoreSection = Field({}, description="The store of events.")
     recordings: RecordingsSection = Field(
-        default_factory=RecordingsSection, description="Pictures and clips of events."
+        {}, description="Pictures and clips of events."
     )
     jsonl: JsonlSection | None = Field(None, description="Events as lines of JSON.")
     mqtt: MqttSection | None = Field(None, description="Events to an MQTT broker.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from bisect import bisect_right
@@ -19,6 +20,7 @@ Path = tuple[str | int, ...]
 
 _MOST_DEEP = 16  # tables and lists within one another
 _MOST_LONG = 400  # characters of what is no text
+_MOST_TOLD = 100  # characters of a key
 
 _BLANK = re.compile(r"[ \t]*")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -113,7 +115,8 @@ def spelled(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            word = part if _BARE_KEY.fullmatch(part) else '"' + part.encode("unicode_escape").decode() + '"'
+            part = part if len(part) <= _MOST_TOLD else f"{part[:_MOST_TOLD]}..."
+            word = part if _BARE_KEY.fullmatch(part) else json.dumps(part)
             text += f".{word}" if text else word
     return text
 
