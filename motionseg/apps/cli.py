@@ -21,7 +21,7 @@ from motionseg.apps.cli_evaluation import bench, datasets, report, score
 from motionseg.apps.cli_events import events
 from motionseg.apps.cli_refinement import adapt, export, train
 from motionseg.apps.cli_segmentation import segment, track
-from motionseg.apps.cli_service import config
+from motionseg.apps.cli_service import config, serve
 from motionseg.apps.manners import (
     FrameProgress,
     Json,
@@ -197,7 +197,7 @@ def doctor(json_: Json = False) -> None:
         print("no problems found")
 
 
-for _command in (segment, track, events, datasets, bench, score, report, train, adapt, export):
+for _command in (segment, track, events, serve, datasets, bench, score, report, train, adapt, export):
     app.command()(_command)
 app.add_typer(config, name="config")
 

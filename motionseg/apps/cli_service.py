@@ -1,4 +1,4 @@
-"""The commands of the command line for live cameras: ``config``."""
+"""The commands of the command line for live cameras: ``serve`` and ``config``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from motionseg.apps.manners import Json, console, errors
+from motionseg.core.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from motionseg.apps.service.config import CameraSection, Config
 
-__all__ = ["config"]
+__all__ = ["config", "serve"]
 
 config = typer.Typer(help="Check the configuration of the service, or get an example of one.", no_args_is_help=True)
 
@@ -55,6 +56,20 @@ def schema() -> None:
     from motionseg.apps.service.config import config_schema
 
     print(json.dumps(config_schema(), indent=2))
+
+
+def serve(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="TOML: 'motionseg config example' prints one.")],
+) -> None:
+    """Watch cameras, tell what happens, and show it on a page; until Ctrl-C or SIGTERM. SIGHUP reads FILE again."""
+    with errors(False):
+        try:
+            from motionseg.apps.service.running import run
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("motionseg"):
+                raise
+            raise MissingExtraError("motionseg serve", "pip install 'motionseg[service]'") from error
+        run(file)
 
 
 def _facts(loaded: Config, file: Path) -> dict[str, Any]:

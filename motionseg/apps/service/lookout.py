@@ -70,8 +70,6 @@ class Lookout:
         Seconds between two states.
     cpu : float, optional
         Cores that this thread may use; frames beyond are passed over.
-    max_length : float
-        Seconds after which the clip of an event that goes on is cut.
     """
 
     def __init__(
@@ -87,12 +85,10 @@ class Lookout:
         keeper: Executor | None = None,
         state_every: float = 60.0,
         cpu: float | None = None,
-        max_length: float = 60.0,
     ) -> None:
         self.name, self.sight, self.feed = name, sight, feed
         self._tell_store, self._recall, self._recorder = tell, recall, recorder
         self._folder, self._keeper, self._state_every = folder, keeper, state_every
-        self._cpu, self._max_length = cpu, max_length
         self._orders: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -101,7 +97,6 @@ class Lookout:
         self._trails = Trails()
         self._is_recalled, self._born = recall is None, time.time()
         self._kept_at = self._alive_at = time.monotonic()
-        self._uncut: dict[str, tuple[Event, float]] = {}  # open events without a clip, and when they began for the feed
         self._unstored: dict[tuple[str, bool], float] = {}  # when the frames of events had come
         self._count = _Count(cpu)
 
@@ -233,7 +228,6 @@ class Lookout:
         self._trails.update(seen.tracks)
         self._latest = Latest(shot.frame, seen, wall, shot.number)
         self._tell(told, shot, seen)
-        self._cut_long(shot)
         self._count.frame(time.monotonic() - shot.arrived, seen, len(self.sight.detector.open_events))
         now = time.monotonic()
         self._mark_alive(now)
@@ -253,9 +247,9 @@ class Lookout:
         for event in events:
             began = shot.time - (wall - event.start)
             if event.is_open:
-                self._uncut[event.id] = event, began
-                self._recorder.begun(event, shot.frame, seen, self.places(), self._trails)
-            elif self._uncut.pop(event.id, None) is not None:
+                parts = shot.frame, seen, self.places(), self._trails
+                self._recorder.begun(event, *parts, feed=self.feed, start=began)
+            else:
                 self._recorder.ended(event, self.feed, began, began + event.end - event.start)
 
     def stored(self, event: Event) -> None:
@@ -263,13 +257,6 @@ class Lookout:
         arrived = self._unstored.pop((event.id, event.is_open), None)
         if arrived is not None:
             self._count.event(time.monotonic() - arrived)
-
-    def _cut_long(self, shot: Shot) -> None:
-        """Cut the clip of what has gone on for too long, while its beginning can still be had."""
-        for event, began in list(self._uncut.values()):
-            if shot.time - began > self._max_length:
-                del self._uncut[event.id]
-                self._recorder.ended(event, self.feed, began, began + self._max_length)
 
     def _mark_alive(self, now: float) -> None:
         path = self._alive_file

@@ -14,9 +14,16 @@ import cv2
 from pydantic import ValidationError
 
 import motionseg
-from motionseg.apps.service.building import build_camera_segmenter, build_detector, build_rules
+from motionseg.apps.service._complaints import complaints_of
+from motionseg.apps.service.building import (
+    build_camera_segmenter,
+    build_detector,
+    build_rules,
+    places_from_dicts,
+    rules_from_dicts,
+)
 from motionseg.apps.service.bulletin import Bulletin
-from motionseg.apps.service.config import CameraSection, Config, load_config, problems
+from motionseg.apps.service.config import CameraSection, Config, load_config
 from motionseg.apps.service.couriers import Courier, Sink
 from motionseg.apps.service.edits import Edits
 from motionseg.apps.service.feed import Feed
@@ -25,11 +32,15 @@ from motionseg.apps.service.ledger import Ledger
 from motionseg.apps.service.lookout import Lookout
 from motionseg.apps.service.mqtt import MqttSink
 from motionseg.apps.service.recorder import Recorder
+from motionseg.apps.service.shared_refiner import SharedRuns, share_refiner
 from motionseg.apps.service.sight import Sight
 from motionseg.apps.service.store import Telling
+from motionseg.apps.service.topics import announcement
 from motionseg.apps.service.tuning import describe_place, describe_rule, describe_tuning
 from motionseg.apps.service.webhook import WebhookSink
 from motionseg.core.errors import ParameterError
+from motionseg.core.types import Event
+from motionseg.pipeline.segmenter import MotionSegmenter
 
 __all__ = ["CameraLookout", "Service"]
 
@@ -44,15 +55,18 @@ _SEGMENTER = {"model", "linker", "settings", "refine"}
 class CameraLookout(Lookout):
     """A lookout that knows its section of the configuration, and what was edited of it."""
 
-    def __init__(self, section: CameraSection, edits: Edits, **parts: Any) -> None:
-        self.configured, self.edits = section, edits
+    def __init__(self, section: CameraSection, edits: Edits, runs: SharedRuns, **parts: Any) -> None:
+        self.configured, self.edits, self._runs = section, edits, runs
         try:
             self.section = edited(section, edits.facts)
         except ParameterError as error:
             _log.warning("camera %s: what was edited does not fit any more and is left out: %s", section.name, error)
             self.section = section
-        sight = Sight(build_camera_segmenter(self.section), build_detector(self.section))
+        sight = Sight(self._segmenter(self.section), build_detector(self.section))
         super().__init__(section.name, sight, cpu=section.cpu, **parts)
+
+    def _segmenter(self, section: CameraSection) -> MotionSegmenter:
+        return share_refiner(build_camera_segmenter(section), self._runs)
 
     def setup(self) -> dict[str, Any]:
         """Zones, lines, rules and tuning as they are, ready for JSON."""
@@ -74,7 +88,7 @@ class CameraLookout(Lookout):
         """Go on as `section` says, between two frames. Raises ParameterError, and nothing has changed."""
         now = self.section.model_dump()
         differing = {key for key, value in section.model_dump().items() if now[key] != value}
-        segmenter = build_camera_segmenter(section) if differing & _SEGMENTER else None
+        segmenter = self._segmenter(section) if differing & _SEGMENTER else None
         build_detector(section)  # says what is wrong before anything changes
         self.call(lambda: self._change(section, segmenter, bool(differing & _LIVE)))
 
@@ -117,6 +131,7 @@ class Service:
         self.recorder = Recorder(config.recordings, self.recordings_folder, attach=self.ledger.attach)
         self.couriers: list[Courier] = []
         self.lookouts: dict[str, CameraLookout] = {}
+        self._runs = SharedRuns()
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="keeper")
         self._lock = threading.RLock()  # one change at a time
         self._stop = threading.Event()
@@ -162,9 +177,8 @@ class Service:
     def _lookout(self, section: CameraSection) -> CameraLookout:
         recordings = self.config.recordings
         length = recordings.pre_roll + recordings.post_roll + recordings.max_length + _MARGIN
-        source = section.source.get_secret_value()
         feed = Feed(
-            int(source) if source.isdecimal() else source,
+            section.address,
             name=section.name,
             loop=section.loop,
             width=section.width,
@@ -175,6 +189,7 @@ class Service:
         return CameraLookout(
             section,
             Edits(self.state_dir / "edits" / f"{section.name}.json"),
+            self._runs,
             feed=feed,
             tell=self.ledger.tell,
             recall=self._recall,
@@ -182,7 +197,6 @@ class Service:
             folder=self.state_dir / "cameras",
             keeper=self._keeper,
             state_every=self.config.service.state_every,
-            max_length=recordings.max_length,
         )
 
     def _recall(self, camera: str) -> tuple[list[Any], int, int]:
@@ -190,17 +204,29 @@ class Service:
         return store.open_events(camera), store.last_number(camera), store.highest_track(camera)
 
     def _start_couriers(self) -> None:
-        self.couriers = [Courier(sink, self.ledger) for sink in _sinks(self.config)]
+        self.couriers = [Courier(sink, self.ledger.store) for sink in self._sinks()]
         self._announce()
         for courier in self.couriers:
             courier.start()
-        self.ledger.store.forget_sinks([courier.sink.name for courier in self.couriers])
+
+    def _sinks(self) -> list[Sink]:
+        config, sinks = self.config, list[Sink]()
+        if config.jsonl is not None:
+            sinks.append(JsonlSink(**config.jsonl.model_dump()))
+        if config.mqtt is not None:
+            memory = self.state_dir / "mqtt.json"
+            sinks.append(MqttSink(**_revealed(config.mqtt), open_events=self._all_open, memory=memory))
+        sinks += [WebhookSink(**_revealed(section)) for section in config.webhook]
+        return sinks
+
+    def _all_open(self) -> list[Event]:
+        return [event for name in list(self.lookouts) for event in self.ledger.store.open_events(name)]
 
     def _announce(self) -> None:
-        cameras = {}
-        for name, lookout in self.lookouts.items():
-            setup = lookout.setup()
-            cameras[name] = {"zones": setup["zones"], "lines": setup["lines"], "rules": setup["rules"]}
+        cameras = {
+            name: announcement(lookout.sight.detector.rules, lookout.sight.detector.places)
+            for name, lookout in self.lookouts.items()
+        }
         for courier in self.couriers:
             if isinstance(courier.sink, MqttSink):
                 courier.sink.announce(cameras)
@@ -348,30 +374,21 @@ class Service:
 
 
 def edited(section: CameraSection, edits: dict[str, Any]) -> CameraSection:
-    """`section` with `edits` laid over it. Raises ParameterError."""
+    """`section` with `edits` laid over it. Raises ParameterError, which names what is wrong by its place."""
     if not edits:
         return section
     facts = section.model_dump()
     for key, field in (("zones", "zone"), ("lines", "line"), ("rules", "rule")):
-        if key in edits:
-            facts[field] = edits[key]
+        facts[field] = edits.get(key, facts[field])
     facts["settings"] = {**facts["settings"], **edits.get("tuning", {})}
+    rules_from_dicts(facts["rule"], places_from_dicts(facts["zone"], facts["line"]))
     try:
         changed = CameraSection.model_validate(facts)
     except ValidationError as error:
-        raise ParameterError("\n".join(problems(error))) from None
-    build_detector(changed)
+        texts = [complaint.text for complaint in complaints_of(error, facts, CameraSection)]
+        raise ParameterError("\n".join(texts)) from None
+    build_camera_segmenter(changed)
     return changed
-
-
-def _sinks(config: Config) -> list[Sink]:
-    sinks: list[Sink] = []
-    if config.jsonl is not None:
-        sinks.append(JsonlSink(**config.jsonl.model_dump()))
-    if config.mqtt is not None:
-        sinks.append(MqttSink(**_revealed(config.mqtt)))
-    sinks += [WebhookSink(**_revealed(section)) for section in config.webhook]
-    return sinks
 
 
 def _revealed(section: Any) -> dict[str, Any]:
