@@ -29,7 +29,7 @@ __all__ = ["LATENCIES", "Latest", "Lookout"]
 LATENCIES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
 """Upper ends, in seconds, of the classes in which latencies are counted."""
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("motionseg.service")
 _WAIT = 0.2  # seconds for a picture before commands are looked at
 _RECENT = 10.0  # seconds over which rates are told
 _FAILURES = 20  # frames in turn that fail before the scene is learned anew

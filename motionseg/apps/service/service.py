@@ -44,7 +44,7 @@ from motionseg.pipeline.segmenter import MotionSegmenter
 
 __all__ = ["CameraLookout", "Service"]
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("motionseg.service")
 _STARTING = 60.0  # seconds after which a camera that has shown nothing no longer counts as one that starts
 _CHORES_EVERY, _CLEANING_EVERY = 5.0, 600.0  # seconds
 _MARGIN = 10.0  # seconds of packets beyond what a clip needs: groups of pictures are that long
