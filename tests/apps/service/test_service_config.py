@@ -122,7 +122,9 @@ def test_names_of_files_are_seen_from_the_folder_of_the_file(tmp_path, monkeypat
 def test_environment_variables_are_taken_in_texts(monkeypatch):
     monkeypatch.setenv("PASSWORD", SECRET)
     monkeypatch.setenv("EMPTY", "")
-    text = '[service]\ntoken="${PASSWORD}"\n[mqtt]\nhost="h"\nusername="$${PASSWORD}$"\npassword="a${PASSWORD}b${EMPTY}"\n'
+    text = (
+        '[service]\ntoken="${PASSWORD}"\n[mqtt]\nhost="h"\nusername="$${PASSWORD}$"\npassword="a${PASSWORD}b${EMPTY}"\n'
+    )
     config = parse_config(text + CAMERA)
     assert config.service.token.get_secret_value() == SECRET
     assert config.mqtt.password.get_secret_value() == f"a{SECRET}b"
@@ -216,7 +218,11 @@ def test_what_objects_say_of_themselves_makes_them_again():
         ([3], [], "zone[0]: is a table, not 3"),
         ("abc", [], "zone: is a list"),
         ([{"name": "a", "points": [[0, 0]] * 101}], [], "zone[0].points: there are more than 100"),
-        ([{"name": "a", "points": [[0, 0], [1, 0], [1, 1]]}] * 2, [], "zone[1].name: two zones or lines are called 'a'"),
+        (
+            [{"name": "a", "points": [[0, 0], [1, 0], [1, 1]]}] * 2,
+            [],
+            "zone[1].name: two zones or lines are called 'a'",
+        ),
         ([{"name": "a", "points": [[0, 0], [10**400, 0], [1, 1]]}], [], "zone[0].points[1][0]: is a number"),
         ([{"name": "a", "colour": 1, "points": [[0, 0], [1, 0], [1, 1]]}], [], "zone[0].colour: there is no such key"),
     ],
@@ -248,7 +254,9 @@ def test_wrong_rules_of_an_editor_are_named(rules, message):
 
 
 def test_the_segmenter_is_as_it_is_set():
-    text = 'model="sigma_delta+guard"\nlinker="overlap"\nsettings={guard.ghosts=false, min_area=9, linker.max_gap=0.5}\n'
+    text = (
+        'model="sigma_delta+guard"\nlinker="overlap"\nsettings={guard.ghosts=false, min_area=9, linker.max_gap=0.5}\n'
+    )
     segmenter = building.build_camera_segmenter(camera_with(text))
     assert segmenter.explain is True
     assert (segmenter.min_area, segmenter.background.ghosts, segmenter.linker.max_gap) == (9, False, 0.5)

@@ -96,9 +96,7 @@ def test_stopping_from_a_callback(film):
         box["watch"].stop()
 
     ready = threading.Event()
-    box["watch"] = motionseg.watch(
-        film, zones=YARD, on_event=on_event, on_frame=lambda *_: ready.wait(10), **PLAIN
-    )
+    box["watch"] = motionseg.watch(film, zones=YARD, on_event=on_event, on_frame=lambda *_: ready.wait(10), **PLAIN)
     ready.set()
     assert box["watch"].join(60)
 
