@@ -167,9 +167,7 @@ class Config(Section):
 
     service: ServiceSection = Field({}, description="The service itself.")
     store: StoreSection = Field({}, description="The store of events.")
-    recordings: RecordingsSection = Field(
-        {}, description="Pictures and clips of events."
-    )
+    recordings: RecordingsSection = Field({}, description="Pictures and clips of events.")
     jsonl: JsonlSection | None = Field(None, description="Events as lines of JSON.")
     mqtt: MqttSection | None = Field(None, description="Events to an MQTT broker.")
     webhook: tuple[WebhookSection, ...] = Field((), max_length=100, description="Events as HTTP requests.")

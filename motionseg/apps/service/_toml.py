@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from bisect import bisect_right
+from bisect import bisect_left
 from typing import Any
 
 if sys.version_info >= (3, 11):
@@ -259,4 +259,4 @@ class _Scanner:
         self._at += len(word)
 
     def _line(self) -> int:
-        return bisect_right(self._breaks, self._at) + 1
+        return bisect_left(self._breaks, self._at) + 1
