@@ -45,8 +45,8 @@ class Lines:
 
     Examples
     --------
-    >>> _, lines = read_toml("[[camera]]\\nname = 'door'\\nzone = [{name = 'yard',\\n points = []}]\\n")
-    >>> lines.of(("camera", 0, "zone", 0, "points")), lines.of(("camera", 0, "width"))
+    >>> _, lines = read_toml("[[camera]]\\nname = 'door'\\nzone = [{name = 'yard'},\\n {name = 'b'}]\\n")
+    >>> lines.of(("camera", 0, "zone", 1, "name")), lines.of(("camera", 0, "width"))
     (4, 1)
     """
 
@@ -174,7 +174,7 @@ class _Scanner:
         self._value(path)
 
     def _key(self) -> list[str]:
-        keys = []
+        keys: list[str] = []
         while True:
             self._skip(_BLANK)
             if self._text[self._at : self._at + 1] in ('"', "'"):

@@ -126,6 +126,10 @@ def test_the_segmenter_is_as_it_is_set():
     assert segmenter.explain is True
     assert (segmenter.min_area, segmenter.background.ghosts, segmenter.linker.max_gap) == (9, False, 0.5)
     assert building.build_camera_segmenter(camera_with('settings.min_area="none"')).min_area is None
+
+
+@pytest.mark.slow  # imports torch
+def test_a_refined_segmenter_is_built():
     refined = building.build_camera_segmenter(camera_with('model="sigma_delta"\nrefine=true'))
     assert type(refined.background).__name__ == "Refined"
 
