@@ -18,7 +18,7 @@ from motionseg.apps.service._camera_sections import (
     rule_place_complaints,
 )
 from motionseg.apps.service._complaints import Complaint, complaints_of
-from motionseg.apps.service._toml import Path, spelled
+from motionseg.apps.service._toml import KeyPath, spelled
 from motionseg.core.errors import MotionSegError, ParameterError
 from motionseg.events import Cross, Enter, EventDetector, Line, Rule, Zone
 from motionseg.pipeline.segmenter import MotionSegmenter
@@ -81,7 +81,7 @@ def _segmenter(camera: CameraSection, settings: Mapping[str, Any]) -> MotionSegm
     return build_segmenter(model, own, linker=camera.linker, explain=True)
 
 
-def segmenter_complaints(camera: CameraSection, at: Path = ()) -> list[Complaint]:
+def segmenter_complaints(camera: CameraSection, at: KeyPath = ()) -> list[Complaint]:
     """What is wrong with its model, linker and settings: each is tried by itself."""
     wrong = _problem(lambda: build_camera_segmenter(camera))
     if wrong is None:

@@ -21,8 +21,7 @@ from motionseg.apps.service._sections import (
     StoreSection,
     WebhookSection,
 )
-from motionseg.apps.service._toml import Path as KeyPath
-from motionseg.apps.service._toml import TomlError, read_toml, spelled
+from motionseg.apps.service._toml import KeyPath, TomlError, read_toml, spelled
 from motionseg.core.errors import ParameterError
 
 __all__ = ["CameraSection", "Config", "JsonlSection", "LineSection", "MqttSection", "RecordingsSection", "RuleSection"]
