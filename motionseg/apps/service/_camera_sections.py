@@ -215,10 +215,14 @@ class CameraSection(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> CameraSection:
         found = place_complaints(self.zone, self.line)
-        found = found or rule_place_complaints(self.rule, [section.place() for section in (*self.zone, *self.line)])
+        found = found or rule_place_complaints(self.rule, self.places())
         if found:
             complain(found)
         return self
+
+    def places(self) -> list[Zone | Line]:
+        """Its zones, and then its lines."""
+        return [*(zone.place() for zone in self.zone), *(line.place() for line in self.line)]
 
     @property
     def address(self) -> str | int:
@@ -235,13 +239,14 @@ class CameraSection(Section):
 
 def place_complaints(zones: Sequence[ZoneSection], lines: Sequence[LineSection]) -> list[Complaint]:
     """Zones and lines that are called alike."""
+    called: list[tuple[str, int, str]] = [("zone", number, zone.name) for number, zone in enumerate(zones)]
+    called += [("line", number, line.name) for number, line in enumerate(lines)]
     names: set[str] = set()
     found = []
-    for kind, sections in (("zone", zones), ("line", lines)):
-        for number, section in enumerate(sections):
-            if section.name in names:
-                found.append(Complaint((kind, number, "name"), f"two zones or lines are called {section.name!r}"))
-            names.add(section.name)
+    for kind, number, name in called:
+        if name in names:
+            found.append(Complaint((kind, number, "name"), f"two zones or lines are called {name!r}"))
+        names.add(name)
     return found
 
 

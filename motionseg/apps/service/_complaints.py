@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, NoReturn, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from motionseg.apps.service._toml import Path
+from motionseg.apps.service._toml import KeyPath
 
 __all__ = ["Complaint", "complain", "complaints_of", "nearest"]
 
@@ -37,7 +37,7 @@ _SIZES |= {"string_too_short": "the text is empty", "string_too_long": "has more
 class Complaint(NamedTuple):
     """Where something is wrong, and what."""
 
-    path: Path
+    path: KeyPath
     text: str
     known: tuple[str, ...] = ()
     """Of a key that is not known: those that are, instead of a text."""
@@ -56,7 +56,7 @@ def complain(complaints: Sequence[Complaint]) -> NoReturn:
     raise ValidationError.from_exception_data("configuration", faults, hide_input=True)
 
 
-def complaints_of(error: ValidationError, data: Any, model: type[BaseModel], at: Path = ()) -> list[Complaint]:
+def complaints_of(error: ValidationError, data: Any, model: type[BaseModel], at: KeyPath = ()) -> list[Complaint]:
     """All that is wrong with `data`, which is to be a `model` and stands at the path `at`."""
     found = []
     for fault in error.errors(include_url=False, include_input=False):
@@ -99,7 +99,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
 
 
-def _unknown(path: Path, model: type[BaseModel], known: tuple[str, ...]) -> str:
+def _unknown(path: KeyPath, model: type[BaseModel], known: tuple[str, ...]) -> str:
     """Of a key that is not known there: the table that has it, or the nearest key."""
     key, tables = str(path[-1]), _tables(model)
     homes = [name for name, (_, section) in tables.items() if key in section.model_fields]
@@ -134,7 +134,7 @@ def _section(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     return next((section for section in inner if section is not None), None), get_origin(annotation) is tuple
 
 
-def _fields_at(model: type[BaseModel], path: Path) -> list[str]:
+def _fields_at(model: type[BaseModel], path: KeyPath) -> list[str]:
     here: type[BaseModel] | None = model
     for part in path:
         if isinstance(part, str) and here is not None:
@@ -143,7 +143,7 @@ def _fields_at(model: type[BaseModel], path: Path) -> list[str]:
     return [] if here is None else list(here.model_fields)
 
 
-def _hint(kind: str, path: Path, value: Any) -> str:
+def _hint(kind: str, path: KeyPath, value: Any) -> str:
     """How to write it in TOML."""
     table = ".".join(part for part in path if isinstance(part, str))
     if kind == "missing" and path == ("camera",):
@@ -155,7 +155,7 @@ def _hint(kind: str, path: Path, value: Any) -> str:
     return ""
 
 
-def _value_at(data: Any, path: Path) -> Any:
+def _value_at(data: Any, path: KeyPath) -> Any:
     for part in path:
         try:
             data = data[part]

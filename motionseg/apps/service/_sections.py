@@ -31,6 +31,8 @@ from motionseg.events.rules import VERDICT_RULES
 __all__ = ["Config", "JsonlSection", "MqttSection", "RecordingsSection", "ServiceSection", "StoreSection"]
 __all__ += ["WebhookSection"]
 
+_EMPTY: Any = {}  # a table that is left out is an empty one, checked as that
+
 
 class ServiceSection(Section):
     """The service itself: where it listens, where it keeps what it knows."""
@@ -165,11 +167,9 @@ class WebhookSection(Section):
 class Config(Section):
     """All of a configuration."""
 
-    service: ServiceSection = Field({}, description="The service itself.")
-    store: StoreSection = Field({}, description="The store of events.")
-    recordings: RecordingsSection = Field(
-        {}, description="Pictures and clips of events."
-    )
+    service: ServiceSection = Field(_EMPTY, description="The service itself.")
+    store: StoreSection = Field(_EMPTY, description="The store of events.")
+    recordings: RecordingsSection = Field(_EMPTY, description="Pictures and clips of events.")
     jsonl: JsonlSection | None = Field(None, description="Events as lines of JSON.")
     mqtt: MqttSection | None = Field(None, description="Events to an MQTT broker.")
     webhook: tuple[WebhookSection, ...] = Field((), max_length=100, description="Events as HTTP requests.")

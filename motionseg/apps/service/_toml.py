@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from bisect import bisect_right
+from bisect import bisect_left
 from typing import Any
 
 if sys.version_info >= (3, 11):
@@ -13,9 +13,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Lines", "Path", "TomlError", "read_toml", "spelled"]
+__all__ = ["KeyPath", "Lines", "TomlError", "read_toml", "spelled"]
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Keys and places in lists, from the outermost one."""
 
 _MOST_DEEP = 16  # tables and lists within one another
@@ -45,8 +45,8 @@ class Lines:
 
     Examples
     --------
-    >>> _, lines = read_toml("[[camera]]\\nname = 'door'\\nzone = [{name = 'yard',\\n points = []}]\\n")
-    >>> lines.of(("camera", 0, "zone", 0, "points")), lines.of(("camera", 0, "width"))
+    >>> _, lines = read_toml("[[camera]]\\nname = 'door'\\nzone = [{name = 'yard'},\\n {name = 'b'}]\\n")
+    >>> lines.of(("camera", 0, "zone", 1, "name")), lines.of(("camera", 0, "width"))
     (4, 1)
     """
 
@@ -55,12 +55,12 @@ class Lines:
         self.last = 1
         """Of what was noted last."""
 
-    def note(self, path: Path, line: int) -> None:
+    def note(self, path: KeyPath, line: int) -> None:
         """What stands there first counts."""
         self._lines.setdefault(_joined(path), line)
         self.last = line
 
-    def of(self, path: Path) -> int:
+    def of(self, path: KeyPath) -> int:
         """The line of `path`; of something that is not there, of the table that it would be in."""
         for end in range(len(path), 0, -1):
             line = self._lines.get(_joined(path[:end]))
@@ -102,7 +102,7 @@ def _in_words(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def spelled(path: Path) -> str:
+def spelled(path: KeyPath) -> str:
     """A path as it is told: ``camera[0].zone[1].points``, with quotes about keys that need them.
 
     Examples
@@ -121,7 +121,7 @@ def spelled(path: Path) -> str:
     return text
 
 
-def _joined(path: Path) -> str:
+def _joined(path: KeyPath) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
@@ -136,10 +136,10 @@ class _Scanner:
         self.lines = Lines()
         self._text, self._at = text, 0
         self._breaks = [match.start() for match in re.finditer("\n", text)]
-        self._counts: dict[Path, int] = {}  # of arrays of tables: how many there are by now
+        self._counts: dict[KeyPath, int] = {}  # of arrays of tables: how many there are by now
 
     def scan(self) -> None:
-        table: Path = ()
+        table: KeyPath = ()
         try:
             while self._skip(_GAP):
                 if self._text.startswith("[", self._at):
@@ -149,12 +149,12 @@ class _Scanner:
         except _End:
             pass
 
-    def _header(self) -> Path:
+    def _header(self) -> KeyPath:
         line, is_array = self._line(), self._text.startswith("[[", self._at)
         self._at += 2 if is_array else 1
         keys = self._key()
         self._expect("]]" if is_array else "]")
-        path: Path = ()
+        path: KeyPath = ()
         for number, key in enumerate(keys, 1):
             path += (key,)
             self.lines.note(path, line)
@@ -165,7 +165,7 @@ class _Scanner:
                 self.lines.note(path, line)
         return path
 
-    def _pair(self, table: Path) -> None:
+    def _pair(self, table: KeyPath) -> None:
         line, path = self._line(), table
         for key in self._key():
             path += (key,)
@@ -174,7 +174,7 @@ class _Scanner:
         self._value(path)
 
     def _key(self) -> list[str]:
-        keys = []
+        keys: list[str] = []
         while True:
             self._skip(_BLANK)
             if self._text[self._at : self._at + 1] in ('"', "'"):
@@ -192,7 +192,7 @@ class _Scanner:
                 return keys
             self._at += 1
 
-    def _value(self, path: Path, depth: int = 1) -> None:
+    def _value(self, path: KeyPath, depth: int = 1) -> None:
         self._skip(_BLANK)
         first = self._text[self._at : self._at + 1]
         if depth > _MOST_DEEP:
@@ -206,7 +206,7 @@ class _Scanner:
         elif len(self._take(_OTHER)) > _MOST_LONG:
             raise TomlError(self._line(), "this is too long for a number, and a text has quotes")
 
-    def _list(self, path: Path, depth: int) -> None:
+    def _list(self, path: KeyPath, depth: int) -> None:
         self._at += 1
         number = 0
         while self._next() != "]":
@@ -219,7 +219,7 @@ class _Scanner:
                 raise _End
         self._at += 1
 
-    def _inline_table(self, path: Path, depth: int) -> None:
+    def _inline_table(self, path: KeyPath, depth: int) -> None:
         self._at += 1
         while self._next() != "}":
             line, inner = self._line(), path
@@ -259,4 +259,4 @@ class _Scanner:
         self._at += len(word)
 
     def _line(self) -> int:
-        return bisect_right(self._breaks, self._at) + 1
+        return bisect_left(self._breaks, self._at) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -17,7 +18,7 @@ from motionseg.apps.service._camera_sections import (
     rule_place_complaints,
 )
 from motionseg.apps.service._complaints import Complaint, complaints_of
-from motionseg.apps.service._toml import Path, spelled
+from motionseg.apps.service._toml import KeyPath, spelled
 from motionseg.core.errors import MotionSegError, ParameterError
 from motionseg.events import Cross, Enter, EventDetector, Line, Rule, Zone
 from motionseg.pipeline.segmenter import MotionSegmenter
@@ -40,7 +41,7 @@ def build_places(camera: CameraSection) -> list[Zone | Line]:
     >>> [place.name for place in build_places(camera)], [(rule.name, rule.zones) for rule in build_rules(camera)]
     (['yard'], [('enter', ('yard',))])
     """
-    return [section.place() for section in (*camera.zone, *camera.line)]
+    return camera.places()
 
 
 def build_rules(camera: CameraSection) -> list[Rule]:
@@ -80,7 +81,7 @@ def _segmenter(camera: CameraSection, settings: Mapping[str, Any]) -> MotionSegm
     return build_segmenter(model, own, linker=camera.linker, explain=True)
 
 
-def segmenter_complaints(camera: CameraSection, at: Path = ()) -> list[Complaint]:
+def segmenter_complaints(camera: CameraSection, at: KeyPath = ()) -> list[Complaint]:
     """What is wrong with its model, linker and settings: each is tried by itself."""
     wrong = _problem(lambda: build_camera_segmenter(camera))
     if wrong is None:
@@ -89,7 +90,7 @@ def segmenter_complaints(camera: CameraSection, at: Path = ()) -> list[Complaint
         return [Complaint((*at, "linker"), of_linker)]
     if of_model := _problem(lambda: _segmenter(camera, {})):
         return [Complaint((*at, "model"), of_model)]
-    told = {key: _problem(lambda s={key: value}: _segmenter(camera, s)) for key, value in camera.settings.items()}
+    told = {key: _problem(partial(_segmenter, camera, {key: value})) for key, value in camera.settings.items()}
     found = [Complaint((*at, "settings", key), text) for key, text in told.items() if text]
     return found or [Complaint((*at, "settings"), wrong)]
 

@@ -21,8 +21,7 @@ from motionseg.apps.service._sections import (
     StoreSection,
     WebhookSection,
 )
-from motionseg.apps.service._toml import Path as KeyPath
-from motionseg.apps.service._toml import TomlError, read_toml, spelled
+from motionseg.apps.service._toml import KeyPath, TomlError, read_toml, spelled
 from motionseg.core.errors import ParameterError
 
 __all__ = ["CameraSection", "Config", "JsonlSection", "LineSection", "MqttSection", "RecordingsSection", "RuleSection"]
@@ -139,9 +138,7 @@ def _filled(value: Any, path: KeyPath, complaints: list[Complaint], hidden: set[
         if match[0] == "$${":
             return "${"
         if not match[2] or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", match[1]):
-            complaints.append(
-                Complaint(path, "${ begins the name of an environment variable, ${NAME}; write $${ for ${")
-            )
+            complaints.append(Complaint(path, "${NAME} is an environment variable; for ${ itself write $${"))
         elif (found := os.environ.get(match[1])) is None:
             complaints.append(Complaint(path, f"the environment variable {match[1]} is not set"))
         else:
