@@ -14,7 +14,7 @@ from motionseg.io._container import hide_secrets
 from motionseg.io._source import Picture, Source
 from motionseg.io.video import open_source
 
-__all__ = ["Reading", "Steady"]
+__all__ = ["Onward", "Reading", "Steady"]
 
 _SILENCE = 0.9  # as many times `stall` is too long
 _SLACK = 1.2  # FFmpeg is to find out by itself first, as it then closes the connection
@@ -167,3 +167,29 @@ class Steady:
             self._stamp, self._arrived = stamp, arrived
         self.last = max(time, self.last + 0.001)
         return self.last
+
+
+class Onward:
+    """Times of a file, which begins when it is opened and is played by its stamps; jumps are left out."""
+
+    _back, _longest = 1.0, 10.0  # seconds from one stamp to the next that are a jump
+    _step = 0.04
+
+    def __init__(self) -> None:
+        self._begin = self._stamp = 0.0
+
+    def start(self, time: float) -> None:
+        """The file's second 0 is at `time`."""
+        self._begin, self._stamp = time, 0.0
+
+    def delay(self, seconds: float) -> None:
+        """All that comes is so much later."""
+        self._begin += seconds
+
+    def time(self, stamp: float | None) -> float:
+        """The time of what has `stamp` (s)."""
+        stamp = self._stamp + self._step if stamp is None else stamp
+        pause, self._stamp = stamp - self._stamp, stamp
+        if not -self._back < pause <= self._longest:
+            self._begin -= pause - self._step
+        return self._begin + stamp

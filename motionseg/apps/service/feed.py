@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from motionseg.apps.service._reading import Reading, Steady
+from motionseg.apps.service._reading import Onward, Reading, Steady
 from motionseg.core.checks import check_integer, check_number
 from motionseg.core.errors import MissingExtraError, ParameterError, SourceError
 from motionseg.core.types import Frame
@@ -28,7 +28,6 @@ _GOOD = 10.0  # seconds a connection has to last for the next attempt to follow 
 _GRACE = 1.0  # seconds that a thread which was told to end is waited for
 _MOST_HUNG = 4  # threads that FFmpeg does not give back
 _LATE = 1.0  # seconds by which a file may fall behind before its clock is set back
-_LONGEST_PAUSE = 10.0  # seconds between two pictures of a file; more is a jump of its stamps
 
 
 @dataclass(frozen=True)
@@ -124,10 +123,10 @@ class Feed:
         self._last_error: str | None = None
         self._was_lost = False
         # of the reading's thread
-        self._pictures, self._packets = Steady(), Steady()
+        self._pictures, self._packets = Steady(), Steady()  # of streams; and of what is paced:
+        self._paced_pictures, self._paced_packets = Onward(), Onward()
         self._is_paced = False  # else pictures come as they happen
-        self._anchor = self._last = -1.0  # time of a file's second 0, and of the last picture
-        self._stamp = 0.0
+        self._last = -1.0  # time of the last picture
         self._due = -float("inf")  # of the next picture by max_fps
         self._keeps_packets = False
 
@@ -263,14 +262,13 @@ class Feed:
     # --- a reading's thread -------------------------------------------------------------------
 
     def _opened(self, reading: Reading, source: Source) -> None:
-        now = time.monotonic()
         self._is_paced = not source.is_live or ".m3u8" in str(self._source).lower()  # HLS comes in bunches of seconds
-        step = 1 / (source.fps or 25)
-        self._anchor = max(now, self._last + step) if self._last >= 0 else now
-        self._stamp = 0.0
-        self._keeps_packets = False
+        begin = max(time.monotonic(), self._last + 1 / (source.fps or 25))
+        self._paced_pictures.start(begin)
+        self._paced_packets.start(begin)
         self._pictures.restart()
         self._packets.restart()
+        self._keeps_packets = False
 
     def _kept(self, reading: Reading, packet: Any) -> None:
         if self._ring is None or reading is not self._reading:
@@ -278,10 +276,7 @@ class Feed:
         dts = packet.pts if packet.dts is None else packet.dts
         unit, begin = packet.time_base, packet.stream.start_time or 0
         stamp = None if dts is None or unit is None else float((dts - begin) * unit)
-        if self._is_paced and stamp is not None:
-            moment = self._anchor + stamp
-        else:
-            moment = self._packets.time(stamp, time.monotonic())
+        moment = self._paced_packets.time(stamp) if self._is_paced else self._packets.time(stamp, time.monotonic())
         self._keeps_packets = self._ring.add(packet, moment)
 
     def _came(self, reading: Reading, picture: Picture) -> None:
@@ -305,7 +300,7 @@ class Feed:
                 if moment < self._due - period / 4:  # stamps are not that exact
                     self._counts["frames_skipped"] += 1
                     return
-                self._due = max(self._due + period, moment)
+                self._due = (self._due if moment - self._due < period else moment) + period
         if self._is_paced and not self.fast and moment > arrived:
             reading.rest(moment)
             reading.left.wait(moment - arrived)
@@ -321,12 +316,13 @@ class Feed:
         """When a picture was taken, of `time.monotonic`."""
         if not self._is_paced:
             return self._pictures.time(stamp, arrived)
-        pause, self._stamp = stamp - self._stamp, stamp
-        if pause > _LONGEST_PAUSE:
-            self._anchor -= pause - 0.04
-        elif not self.fast and arrived - (self._anchor + stamp) > _LATE:
-            self._anchor = arrived - stamp
-        return self._anchor + stamp
+        moment = self._paced_pictures.time(stamp)
+        late = arrived - moment
+        if self.fast or late <= _LATE:
+            return moment
+        self._paced_pictures.delay(late)
+        self._paced_packets.delay(late)
+        return arrived
 
     def _put(self, reading: Reading, shot: Shot, size: tuple[int, int]) -> None:
         with self._news:

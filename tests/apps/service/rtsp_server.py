@@ -32,7 +32,8 @@ path, port, user, password = sys.argv[1:]
 Gst.init(None)
 server = GstRtspServer.RTSPServer(address="127.0.0.1", service=port)
 factory = GstRtspServer.RTSPMediaFactory()
-factory.set_launch(f'( filesrc location="{path}" ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1 )')
+stages = f'filesrc location="{path}" ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1'
+factory.set_launch(f"( {stages} )")
 if user:
     auth = GstRtspServer.RTSPAuth()
     role = GstRtspServer.RTSPToken.new()
