@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import hashlib
-import json
 import logging
 import os
 import random
@@ -18,12 +17,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
+from motionseg.apps.service._retained import Retained
 from motionseg.apps.service.couriers import DeliveryError, Sink
 from motionseg.apps.service.store import StoreError, Telling, to_json
 from motionseg.apps.service.topics import Place, Topics, discovery, places_of
-from motionseg.core.errors import MissingExtraError, OutputError, ParameterError
+from motionseg.core.errors import MissingExtraError, ParameterError
 from motionseg.core.types import Event
-from motionseg.io import write_json
 
 __all__ = ["MqttSink"]
 
@@ -69,8 +68,8 @@ class MqttSink(Sink):
 
     Notes
     -----
-    A delivery has come to the broker (QoS 1). After a reconnect all states are published anew as they are then; tellings
-    older than a minute do not switch them.
+    A delivery has come to the broker (QoS 1). After a reconnect all states are published anew, as they are then;
+    tellings older than a minute do not switch them.
     """
 
     longest_pause: ClassVar[float] = 1.0  # the connection has pauses of its own
@@ -109,12 +108,12 @@ class MqttSink(Sink):
             "hostname": host, "port": port, "username": username, "password": password, "tls_context": context,
             "identifier": client_id or f"motionseg-{id}", "will": will, "keepalive": _KEEPALIVE, "timeout": _PATIENCE,
         }  # fmt: skip
-        self._retained = _Retained(None if memory is None else Path(memory))
-        self._lock = threading.Lock()  # of the four that follow
-        self._announced = False
+        self._retained = Retained(None if memory is None else Path(memory))
+        self._open: dict[Place, set[str]] = {}  # ids, also none, by where there was an event
+        self._lock = threading.Lock()  # of the three that follow
+        self._announced = self._is_news = False
         self._places: set[Place] = set()
         self._cameras: dict[str, str | None] = {}
-        self._open: dict[Place, set[str]] = {}
         self._connected = threading.Event()
         self._interrupted = threading.Event()
         self._last_error = "not connected yet"
@@ -141,7 +140,7 @@ class MqttSink(Sink):
             ``"rules"`` (names, which look in every zone, or dicts of ``name``, ``kind`` and ``zones``).
         """
         with self._lock:
-            self._announced = True
+            self._announced = self._is_news = True
             self._cameras = {name: self._cameras.get(name) for name in cameras}
             self._places = {place for name, facts in cameras.items() for place in places_of(name, facts)}
         self._change()
@@ -262,12 +261,11 @@ class MqttSink(Sink):
             now_open = await asyncio.to_thread(self._now_open)
             async with self._turn:
                 self._client = client
-                if now_open is not None:
-                    self._open = now_open
+                self._learn(now_open)
                 await self._retain()
             self._connected.set()
             while not self._closing.is_set():
-                waiting = [asyncio.ensure_future(event.wait()) for event in (self._changed, self._closing)]
+                waiting: list[Any] = [asyncio.ensure_future(e.wait()) for e in (self._changed, self._closing)]
                 await asyncio.wait([self._lost, *waiting], return_when=asyncio.FIRST_COMPLETED)
                 for task in waiting:
                     task.cancel()
@@ -294,14 +292,19 @@ class MqttSink(Sink):
                 if telling.at > time.time() - _FRESH:
                     messages += self._retained.changes({self.topics.place(place): "ON" if ids else "OFF"})
             await self._publish(messages)
-            if now_open is not None:
-                self._open = now_open | {place: set() for place in self._open if place not in now_open}
+            self._learn(now_open)
             await self._retain()
 
+    def _learn(self, now_open: dict[Place, set[str]] | None) -> None:
+        if now_open is not None:
+            self._open = {place: set() for place in self._open} | now_open
+
     async def _retain(self) -> None:
-        wanted = self._wanted()
         with self._lock:
-            announced = self._announced
+            announced, is_news, self._is_news = self._announced, self._is_news, False
+        if is_news:  # what is over and not announced is no more
+            self._open = {place: ids for place, ids in self._open.items() if ids}
+        wanted = self._wanted()
         await self._publish(self._retained.changes(wanted, clear=announced))
 
     async def _publish(self, messages: list[tuple[str, str, bool]]) -> None:
@@ -311,8 +314,17 @@ class MqttSink(Sink):
             raise self._aiomqtt.MqttError("not connected")
         if not messages:
             return
+        try:
+            await self._send(client, lost, messages)
+        except BaseException:
+            self._retained.forget(messages)
+            raise
+
+    async def _send(self, client: Any, lost: asyncio.Future[None], messages: list[tuple[str, str, bool]]) -> None:
         await asyncio.to_thread(self._retained.remember, messages)
-        sending = asyncio.gather(*(client.publish(topic, payload, 1, retain) for topic, payload, retain in messages))
+        sending: Any = asyncio.gather(
+            *(client.publish(topic, payload, 1, retain) for topic, payload, retain in messages)
+        )
         await asyncio.wait([sending, lost], return_when=asyncio.FIRST_COMPLETED)
         if not sending.done():
             sending.cancel()
@@ -321,54 +333,6 @@ class MqttSink(Sink):
             raise self._aiomqtt.MqttError("the connection was lost")
         sending.result()
         await asyncio.to_thread(self._retained.are_there, messages)
-
-
-class _Retained:
-    """What the broker was given to keep, so that only changes are sent, and nothing stays that no one wants."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._payloads: dict[str, str] = {}
-        self._known: set[str] = set()
-        if path is not None:
-            with suppress(OSError, ValueError, TypeError):  # then topics of earlier runs stay as they are
-                self._known = {
-                    topic for topic in json.loads(path.read_text(encoding="utf-8")) if isinstance(topic, str)
-                }
-        self._saved = set(self._known)
-
-    def forget_all(self) -> None:
-        """It is another connection, and may be another broker: all is to be sent anew."""
-        self._payloads = {}
-
-    def changes(self, wanted: Mapping[str, str], *, clear: bool = False) -> list[tuple[str, str, bool]]:
-        """Messages that make the broker keep `wanted`; with `clear`, nothing else."""
-        new = [(topic, payload, True) for topic, payload in wanted.items() if self._payloads.get(topic) != payload]
-        self._payloads.update({topic: payload for topic, payload, _ in new})
-        gone = sorted(self._known - set(wanted)) if clear else []
-        return new + [(topic, "", True) for topic in gone]
-
-    def remember(self, messages: list[tuple[str, str, bool]]) -> None:
-        """Before they are sent: these topics may be kept by the broker from now on."""
-        self._known |= {topic for topic, payload, retain in messages if retain and payload}
-        self._save()
-
-    def are_there(self, messages: list[tuple[str, str, bool]]) -> None:
-        """The broker has taken them: what was cleared is gone."""
-        gone = {topic for topic, payload, retain in messages if retain and not payload}
-        for topic in gone:
-            self._payloads.pop(topic, None)
-        self._known -= gone
-        self._save()
-
-    def _save(self) -> None:
-        if self._path is None or self._known == self._saved:
-            return
-        try:
-            write_json(self._path, sorted(self._known))
-            self._saved = set(self._known)
-        except OutputError as error:
-            log.warning("%s", error)
 
 
 def _place(event: Event) -> Place:

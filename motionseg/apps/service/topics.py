@@ -24,8 +24,7 @@ _CLASSES = {"crowd_count": "occupancy"} | dict.fromkeys(
 def topic_word(name: str) -> str:
     """A name as one word of a topic, of ``A-Z a-z 0-9 _ -``; no two names have the same word.
 
-    All other characters, and a ``_`` before an ``x``, become ``_xHH`` for each of their bytes in UTF-8. The empty name is
-    ``all``.
+    Each byte, in UTF-8, of other characters, and of a ``_`` before an ``x``, becomes ``_xHH``. No name is ``all``.
 
     Examples
     --------
@@ -36,10 +35,7 @@ def topic_word(name: str) -> str:
         return "all"
     if name == "all":
         return "_x61ll"
-    safe = re.sub("_(?=x)", "\0", name)  # NUL stands for it, and is escaped itself
-    pieces = ("_x5F" if c == "\0" and o == "_" else c if re.match("[A-Za-z0-9_-]", c) else _escape(o)
-              for c, o in zip(safe, name, strict=True))  # fmt: skip
-    return "".join(pieces)
+    return re.sub("_(?=x)|[^A-Za-z0-9_-]", lambda found: _escape(found[0]), name)
 
 
 def _escape(character: str) -> str:
@@ -139,17 +135,9 @@ def discovery(prefix: str, topics: Topics, cameras: Iterable[str], places: Itera
         if alive:
             available.append({"topic": topics.camera(camera), "value_template": "{{ value_json.state }}"})
         id = f"{node}_x_{topic_word(camera)}"
-        told[f"{prefix}/{component}/{id}/{object_id}/config"] = to_json(
-            {
-                **facts,
-                "unique_id": f"{id}_x_{object_id}",
-                "availability": available,
-                "availability_mode": "all",
-                "qos": 1,
-                "device": device,
-                "origin": origin,
-            }  # fmt: skip
-        )
+        facts |= {"unique_id": f"{id}_x_{object_id}", "availability": available, "availability_mode": "all"}
+        facts |= {"qos": 1, "device": device, "origin": origin}
+        told[f"{prefix}/{component}/{id}/{object_id}/config"] = to_json(facts)
 
     for camera in sorted(cameras):
         tell("binary_sensor", camera, "_xonline", {

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from motionseg.apps.service.couriers import DeliveryError, Sink
 from motionseg.apps.service.store import Telling, to_json
@@ -95,10 +95,11 @@ class WebhookSink(Sink):
             raise ParameterError(f"webhook {name}: phases are 'begin' and 'end', not {sorted(self._phases)}")
         try:
             self._url = httpx.URL(url)
-        except (httpx.InvalidURL, TypeError):
-            self._url = httpx.URL()
-        if self._url.scheme not in ("http", "https") or not self._url.host:
-            raise ParameterError(f"webhook {name}: the url is no http or https address")
+            is_good = urlsplit(url).scheme.lower() in ("http", "https") and self._url.host != ""
+        except (httpx.InvalidURL, TypeError, ValueError):
+            is_good = False
+        if not is_good:
+            raise ParameterError(f"webhook {name}: the url is no http or https address") from None
         for library in ("httpx", "httpcore"):  # they log whole addresses
             logging.getLogger(library).setLevel(logging.WARNING)
         self._errors: Any = (httpx.HTTPError, httpx.StreamError)
