@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,11 +20,12 @@ from pydantic import SecretStr
 
 from motionseg import MotionSegmenter
 from motionseg.core.errors import ParameterError
-from motionseg.events import Enter, EventDetector, Line, Zone
+from motionseg.events import Cross, Enter, EventDetector, Line, Zone
 from motionseg.events.rules import KINDS
 from motionseg.viz import draw_evidence, draw_overlay
 from motionseg.viz.zones import draw_zones
 
+RULES = (Enter(zones="yard"), Cross(lines="gate"))
 EDGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TUNING = {  # part and attribute, lowest, highest, step, what
     "threshold": ("background.model.threshold", 4.0, 120.0, 1.0, "How far a colour may be from the background's"),
@@ -168,9 +170,10 @@ class FakeLookout:
 
     def __init__(self, service: FakeService, name: str, frames: Iterator[np.ndarray], places: list, fps: float) -> None:
         self.service, self.name, self.frames, self.fps = service, name, frames, fps
-        self._places, self._rules, self._file = list(places), [Enter()], list(places)
+        self._places, self._rules, self._file = list(places), list(RULES), list(places)
         self._segmenter = MotionSegmenter(explain=True)
         self._tuned: dict[str, float] = {}
+        self._first: dict[str, float] = {}
         self._first = {key: self._value(key) for key in TUNING}
         self._detector = self._new_detector(1)
         self._latest: Latest | None = None
@@ -218,6 +221,7 @@ class FakeLookout:
         tuning = {}
         for key, (_, low, high, step, what) in TUNING.items():
             tuning[key] = {"value": self._value(key), "min": low, "max": high, "step": step, "what": what}
+            tuning[key]["default"] = self._first.get(key)
         zones = [_zone_facts(place) for place in self._places if isinstance(place, Zone)]
         lines = [_zone_facts(place) for place in self._places if isinstance(place, Line)]
         rules = [rule.params() for rule in self._rules]
@@ -269,7 +273,7 @@ class FakeLookout:
     def revert(self) -> None:
         self.edit({"zones": [_zone_facts(p) for p in self._file if isinstance(p, Zone)],
                    "lines": [_zone_facts(p) for p in self._file if isinstance(p, Line)],
-                   "rules": [Enter().params()], "tuning": self._first})  # fmt: skip
+                   "rules": [rule.params() for rule in RULES], "tuning": self._first})  # fmt: skip
         self._edited = False
 
     def _value(self, key: str) -> float:
@@ -402,3 +406,30 @@ def _rule(number: int, facts: dict[str, Any]) -> Any:
         return KINDS[kind](**own)
     except (ParameterError, TypeError) as error:
         raise ParameterError(f"rule[{number}]: {error}") from error
+
+
+@contextmanager
+def serving(service: Any, **options: Any) -> Iterator[str]:
+    """A real server for the service on a free port of this machine; gives its address."""
+    from motionseg.apps.service.http.app import create_app
+    from motionseg.apps.service.http.server import HttpServer
+
+    server = HttpServer(create_app(service, **options), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, name="http", daemon=True)
+    thread.start()
+    try:
+        wait_for(lambda: server.is_started)
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.stop()
+        thread.join(20)
+    assert not thread.is_alive(), "the server has not stopped"
+
+
+def wait_for(happens: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """What `happens` gives, once it is true."""
+    end = time.monotonic() + seconds
+    while not (value := happens()):
+        assert time.monotonic() < end, f"in {seconds} s it has not happened"
+        time.sleep(0.03)
+    return value

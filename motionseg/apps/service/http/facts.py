@@ -66,7 +66,7 @@ def rule_kinds() -> dict[str, Any]:
     """Each kind of rule, its parameters and their defaults: what a form for it needs."""
     return {
         kind: {
-            "what": " ".join((cls.__doc__ or "").partition("\n\n")[0].split()),
+            "what": " ".join((cls.__doc__ or "").partition("\n\n")[0].replace("`", "").split()),
             "on": next((name for name in ("zones", "lines") if name in cls.__dataclass_fields__), None),
             "parameters": {
                 field.name: _parameter(kind, field) for field in fields(cls) if field.name not in ("zones", "lines")

@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { cameraView } from "./camera.js";
-import { el } from "./dom.js";
+import { el, put } from "./dom.js";
 import { eventsView } from "./events.js";
 import { feed } from "./feed.js";
 import { loginView } from "./login.js";
@@ -23,7 +23,8 @@ function drawBar(session) {
     await api.post("api/logout").catch(() => null);
     location.reload();
   };
-  bar.replaceChildren(
+  put(
+    bar,
     el("a", { class: "brand", href: "#/" }, el("img", { src: "page/icon.svg", alt: "", width: 22, height: 22 }), el("span", {}, "motionseg")),
     el("nav", { "aria-label": "Views" }, links),
     el("span", { class: "heard", id: "heard", role: "status" }, el("i", { class: "dot" }), el("span", {}, "Connecting")),
@@ -62,7 +63,7 @@ async function turn() {
     return;
   }
   view?.close?.();
-  main.replaceChildren();
+  put(main);
   main.className = "";
   shown = location.hash;
   const where = path[0] === "camera" ? "" : path[0];
@@ -87,8 +88,8 @@ async function start() {
   if (!session.signed_in) {
     view?.close?.();
     view = null;
-    bar.replaceChildren();
-    main.replaceChildren(loginView(start));
+    put(bar);
+    put(main, loginView(start));
     return;
   }
   drawBar(session);

@@ -1,6 +1,6 @@
 // The shapes over the picture: drawing them, dragging their points, and the same by keyboard.
 
-import { el, svg } from "./dom.js";
+import { el, put, svg } from "./dom.js";
 import { clamp, middle, moved, rounded } from "./geometry.js";
 
 const WIDE = 1000; // of the drawing's own units
@@ -31,7 +31,7 @@ export function canvas(setup, state, act) {
     const [x, y] = place(shape.points[0]);
     const nodes = [shape.type === "line" && svg("polyline", { class: "reach", data: { shape: shape.key }, points: list(shape.points) })];
     nodes.push(svg(shape.type === "zone" ? "polygon" : "polyline", facts));
-    if (shape.type === "line") nodes.push(...sidesOf(shape));
+    if (shape.type === "line") nodes.push(arrowOf(shape, kind), ...sidesOf(shape));
     nodes.push(textAt(shape.name || "?", x + 8 * unit, y - 8 * unit, "name"));
     if (selected && !state.drawing) nodes.push(...handlesOf(shape));
     return nodes;
@@ -41,6 +41,14 @@ export function canvas(setup, state, act) {
     const size = 13 * unit;
     const left = Math.min(Math.max(x, 4 * unit), WIDE - text.length * size * 0.6);
     return svg("text", { class: kind, x: left, y: Math.min(Math.max(y, size), tall - 4 * unit), "font-size": size }, text);
+  }
+
+  function arrowOf(shape, kind) {
+    const [[ax, ay], [bx, by]] = shape.points.slice(-2).map(place);
+    const length = Math.hypot(bx - ax, by - ay) || 1;
+    const [u, v] = [((bx - ax) / length) * 12 * unit, ((by - ay) / length) * 12 * unit];
+    const corners = [[bx, by], [bx - u - v / 2, by - v + u / 2], [bx - u + v / 2, by - v - u / 2]];
+    return svg("polygon", { class: `tip ${kind}`, points: corners.map((corner) => corner.join(",")).join(" ") });
   }
 
   /** The names of a line's sides: left and right of one who walks from the first point to the last. */
@@ -93,7 +101,7 @@ export function canvas(setup, state, act) {
     const problems = setup().problems();
     const shapes = [...setup().shapes].sort((a, b) => (a.key === state.selected) - (b.key === state.selected));
     const had = drag !== null || node.contains(document.activeElement);
-    node.replaceChildren(...shapes.flatMap((shape) => shapeOf(shape, problems)).filter(Boolean), ...(state.drawing ? draft() : []));
+    put(node, ...shapes.flatMap((shape) => shapeOf(shape, problems)).filter(Boolean), ...(state.drawing ? draft() : []));
     if (had && focus !== null) node.querySelector(`.handle[data-point="${focus}"]`)?.focus();
   }
 

@@ -10,7 +10,12 @@ function fill(node, props, children) {
     else if (key === "value" || key === "checked") node[key] = value;
     else node.setAttribute(key, value === true ? "" : value);
   }
-  node.append(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== false));
+  return put(node, ...children);
+}
+
+/** Puts children in the place of those that a node has; lists are flattened, what is null or false is left out. */
+export function put(node, ...children) {
+  node.replaceChildren(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 

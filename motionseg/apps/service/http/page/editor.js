@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { canvas } from "./canvas.js";
-import { ask, el, plural, title, toast } from "./dom.js";
+import { ask, el, plural, put, title, toast } from "./dom.js";
 import { feed } from "./feed.js";
 import { ruleForm } from "./rules.js";
 import { Setup } from "./setup.js";
@@ -42,7 +42,7 @@ export function editorTab(body, camera) {
       state.selected = null;
       draw();
     } catch (problem) {
-      panel.replaceChildren(el("p", { class: "error" }, problem.message));
+      put(panel, el("p", { class: "error" }, problem.message));
     }
   }
 
@@ -136,7 +136,8 @@ export function editorTab(body, camera) {
     const button = (word, props) => el("button", { class: "chip", type: "button", ...props }, word);
     const rectangle = [[0.3, 0.3], [0.7, 0.3], [0.7, 0.7], [0.3, 0.7]];
     const standard = state.drawing?.type === "line" ? [[0.5, 0.2], [0.5, 0.8]] : rectangle;
-    tools.replaceChildren(
+    put(
+      tools,
       ...(busy
         ? [
             button("Finish", { class: "chip strong", disabled: state.drawing.points.length < 2, onclick: () => finish() }),
@@ -164,7 +165,7 @@ export function editorTab(body, camera) {
     if (!setup) return;
     const problems = { ...setup.problems(), ...state.error };
     const scroll = panel.scrollTop;
-    panel.replaceChildren(...setup.shapes.map((shape) => shapeCard(shape, problems)), wholeCard(problems));
+    put(panel, ...setup.shapes.map((shape) => shapeCard(shape, problems)), wholeCard(problems));
     panel.scrollTop = scroll;
     drawState();
   }
@@ -172,7 +173,8 @@ export function editorTab(body, camera) {
     if (!setup) return;
     const problems = Object.keys(setup.problems()).length;
     const { changed: is } = setup;
-    actions.replaceChildren(
+    put(
+      actions,
       state.whole && el("p", { class: "error", role: "alert" }, state.whole),
       el("div", { class: "row" }, el("button", { class: "primary", id: "save", disabled: !is || problems > 0, onclick: save }, "Save"), el("button", { disabled: !is, onclick: () => (setup.discard(), (state.selected = null), changed()) }, "Cancel"), el("span", { class: "grow muted" }, problems ? plural(problems, "problem") : is ? "Not saved" : "")),
       state.edited && el("button", { class: "quiet", onclick: revert }, "Back to the configuration file"),

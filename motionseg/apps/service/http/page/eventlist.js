@@ -1,7 +1,7 @@
 // The newest events as a list that goes on by itself.
 
 import { api, fileOf, query } from "./api.js";
-import { dayOf, duration, el, timeOf, title } from "./dom.js";
+import { dayOf, duration, el, put, timeOf, title } from "./dom.js";
 import { feed } from "./feed.js";
 
 // Told apart by people who do not see red and green, too.
@@ -53,27 +53,27 @@ export function eventRow(event, { withCamera = true, current = false } = {}) {
 /** The newest `limit` events of a camera, or of all. */
 export function eventList({ camera = null, limit = 20 } = {}) {
   let events = [];
+  let soon = 0; // a snapshot follows shortly after its event
   const node = el("div", { class: "events" });
   function draw() {
     const rows = events.map((event) => eventRow(event, { withCamera: camera === null }));
-    node.replaceChildren(...(rows.length ? rows : [el("p", { class: "empty" }, "Nothing has happened yet.")]));
+    put(node, ...(rows.length ? rows : [el("p", { class: "empty" }, "Nothing has happened yet.")]));
   }
   async function load() {
+    soon = 0;
     try {
       ({ events } = await api.get(`api/events?${query({ camera, limit })}`));
       draw();
     } catch (problem) {
-      node.replaceChildren(el("p", { class: "error" }, problem.message));
+      put(node, el("p", { class: "error" }, problem.message));
     }
   }
-  let soon = 0; // a snapshot follows shortly after its event
   const offTelling = feed.on("telling", (telling) => {
     if (camera !== null && telling.camera !== camera) return;
     const known = events.find((event) => event.id === telling.id);
     events = [merged(known, telling), ...events.filter((event) => event !== known)].sort((a, b) => b.number - a.number).slice(0, limit);
     draw();
-    clearTimeout(soon);
-    soon = setTimeout(load, 1500);
+    soon ||= setTimeout(load, 1500);
   });
   const offConnection = feed.on("connection", (is) => is && load());
   load();

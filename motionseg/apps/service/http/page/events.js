@@ -1,13 +1,13 @@
 // What happened: a timeline, a list, and one event in full.
 
 import { api, fileOf, query } from "./api.js";
-import { dayOf, el, plural, remember, remembered, timeOf, title } from "./dom.js";
+import { dayOf, el, plural, put, remember, remembered, timeOf, title } from "./dom.js";
 import { eventRow, howLong, hueOf, merged } from "./eventlist.js";
 import { feed } from "./feed.js";
 import { timeline } from "./timeline.js";
 import { whyView } from "./why.js";
 
-const PERIODS = { "1 h": 3600, "6 h": 6 * 3600, "24 h": 86400, "7 d": 7 * 86400 };
+const PERIODS = { "15 min": 900, "1 h": 3600, "6 h": 6 * 3600, "24 h": 86400, "7 d": 7 * 86400 };
 const MOST = 2000;
 const PAGE = 60;
 
@@ -17,6 +17,7 @@ export function eventsView(main, chosen) {
   let selected = chosen || null;
   let rows = PAGE;
   let asked = 0;
+  let soon = 0;
   let player = null; // of the event that is shown: not to be built anew while it plays
 
   const line = timeline((id) => (location.hash = `#/events/${id}`));
@@ -55,6 +56,7 @@ export function eventsView(main, chosen) {
 
   async function load() {
     const mine = ++asked;
+    soon = 0;
     const { period, ...wanted } = filter;
     const since = Math.floor(Date.now() / 1000 - PERIODS[period]);
     const found = [];
@@ -70,7 +72,7 @@ export function eventsView(main, chosen) {
       draw();
       if (selected) show(selected);
     } catch (problem) {
-      if (mine === asked) list.replaceChildren(el("p", { class: "error" }, problem.message));
+      if (mine === asked) put(list, el("p", { class: "error" }, problem.message));
     }
   }
 
@@ -85,7 +87,7 @@ export function eventsView(main, chosen) {
       const text = values.join("\n");
       if (node.dataset.text === text) continue; // a list that is open stays so
       node.dataset.text = text;
-      node.replaceChildren(el("option", { value: "" }, `All ${key}s`), ...values.map((value) => el("option", { value, selected: value === filter[key] }, value)));
+      put(node, el("option", { value: "" }, `All ${key}s`), ...values.map((value) => el("option", { value, selected: value === filter[key] }, value)));
     }
   }
 
@@ -109,7 +111,7 @@ export function eventsView(main, chosen) {
     }
     if (!events.length) nodes.push(el("p", { class: "empty" }, "No events in this time."));
     if (events.length > rows) nodes.push(el("button", { class: "wide", onclick: () => ((rows += PAGE), draw()) }, "Show more"));
-    list.replaceChildren(...nodes);
+    put(list, ...nodes);
   }
 
   // --- one event ---
@@ -120,7 +122,7 @@ export function eventsView(main, chosen) {
       try {
         event = await api.get(`api/events/${encodeURIComponent(id)}`);
       } catch (problem) {
-        detail.replaceChildren(el("p", { class: "error" }, problem.message));
+        put(detail, el("p", { class: "error" }, problem.message));
         return;
       }
     }
@@ -129,7 +131,8 @@ export function eventsView(main, chosen) {
     const index = events.findIndex((other) => other.id === id);
     const step = (to, word, sign) =>
       el("a", { class: "step", "aria-label": word, title: word, href: events[to] ? `#/events/${events[to].id}` : null, "aria-disabled": String(!events[to]) }, sign);
-    detail.replaceChildren(
+    put(
+      detail,
       el("div", { class: "head" }, el("a", { class: "back", href: "#/events", "aria-label": "Close" }, "‹"), el("h2", {}, el("i", { class: `swatch ${hueOf(event)}` }), title(event.rule)), event.end === null && el("span", { class: "pill alarm" }, "open"), el("span", { class: "grow" }), step(index + 1, "Earlier", "↓"), step(index - 1, "Later", "↑")),
       el("p", { class: "lead" }, el("a", { href: `#/camera/${event.camera}` }, event.camera), ` · ${event.zone || "whole picture"} · `, el("time", {}, `${dayOf(event.start)}, ${timeOf(event.start)}`), ` · ${howLong(event)}`),
       player.node,
@@ -147,12 +150,12 @@ export function eventsView(main, chosen) {
       for (const chip of chips.children) chip.setAttribute("aria-pressed", String(chip.dataset.kind === kind));
       const source = fileOf(event, kind);
       if (kind !== "clip") {
-        box.replaceChildren(el("a", { href: source, target: "_blank", rel: "noopener" }, el("img", { src: source, alt: title(kind), class: "picture" })));
+        put(box, el("a", { href: source, target: "_blank", rel: "noopener" }, el("img", { src: source, alt: title(kind), class: "picture" })));
         return;
       }
       const video = el("video", { src: source, controls: true, preload: "auto", muted: true, playsinline: true, poster: event.snapshot ? fileOf(event, "snapshot") : null });
-      video.onerror = () => box.replaceChildren(el("p", { class: "over" }, "This browser cannot play the clip. ", el("a", { href: source, download: `${event.id}` }, "Save it"), " and play it elsewhere."));
-      box.replaceChildren(video);
+      video.onerror = () => put(box, el("p", { class: "over" }, "This browser cannot play the clip. ", el("a", { href: source, download: `${event.id}` }, "Save it"), " and play it elsewhere."));
+      put(box, video);
     }
     if (!kinds.length) box.append(el("p", { class: "over" }, event.end === null ? "Its pictures are being made." : "It has no pictures, or no longer."));
     chips.append(...kinds.map((kind) => el("button", { class: "chip", data: { kind }, onclick: () => pick(kind) }, title(kind))));
@@ -165,7 +168,7 @@ export function eventsView(main, chosen) {
     document.body.classList.toggle("has-detail", selected !== null);
     player = null;
     if (selected) show(selected);
-    else detail.replaceChildren(el("p", { class: "empty" }, "Choose an event to see what happened and why it was told."));
+    else put(detail, el("p", { class: "empty" }, "Choose an event to see what happened and why it was told."));
     for (const row of list.querySelectorAll("a.event")) {
       if (row.dataset.id === selected) row.setAttribute("aria-current", "true");
       else row.removeAttribute("aria-current");
@@ -173,15 +176,13 @@ export function eventsView(main, chosen) {
     drawLine();
   }
 
-  let soon = 0;
   const offTelling = feed.on("telling", (telling) => {
     const known = events.find((event) => event.id === telling.id);
     const event = merged(known, telling);
     events = events.filter((other) => other !== known);
     if (fits(event)) events = [event, ...events].sort((a, b) => b.number - a.number).slice(0, MOST);
     draw();
-    clearTimeout(soon);
-    soon = setTimeout(load, 2000); // its pictures
+    soon ||= setTimeout(load, 2000); // its pictures
   });
   const offConnection = feed.on("connection", (is) => is && load());
   const offStatus = feed.on("status", () => (drawChoices(), drawLine()));

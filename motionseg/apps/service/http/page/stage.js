@@ -46,7 +46,7 @@ export function liveStage(camera, layers, { width = 960, fps = 10, label = "" } 
   };
   image.onload = () => {
     note.hidden = true;
-    node.style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`;
+    node.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight);
   };
   image.onerror = () => {
     if (!image.hasAttribute("src")) return;
@@ -99,7 +99,6 @@ export function wallPicture(camera, layers, { width = 480, interval = 500 } = {}
       busy -= 1;
       if (closed) return;
       image.src = fresh.src;
-      node.style.aspectRatio = `${fresh.naturalWidth} / ${fresh.naturalHeight}`;
       note.hidden = true;
       later(Math.max(interval - (performance.now() - began), 60));
     };

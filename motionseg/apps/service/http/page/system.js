@@ -1,7 +1,7 @@
 // How the service itself is: its cameras, its queues, and the configuration file.
 
 import { api } from "./api.js";
-import { duration, el, number, percent, title, toast } from "./dom.js";
+import { duration, el, number, percent, put, title, toast } from "./dom.js";
 import { feed } from "./feed.js";
 import { statePill } from "./wall.js";
 
@@ -54,7 +54,8 @@ export function systemView(main) {
       number(status.reconnects),
       number(status.stalls),
     ]);
-    body.replaceChildren(
+    put(
+      body,
       table(["Camera", "State", "fps", "Latency ms", "95 %", "Read", "Dropped", "Skipped", "Moving", "Cores", "Reconnects", "Stalls"], cameras),
       el(
         "div",

@@ -1,7 +1,7 @@
 // Numbers of the segmenter, changed while it runs, with the picture and its mask beside them.
 
 import { api } from "./api.js";
-import { el, title } from "./dom.js";
+import { el, put, title } from "./dom.js";
 import { liveStage } from "./stage.js";
 
 const PAUSE = 120; // ms that a slider rests before its number is sent
@@ -28,13 +28,13 @@ export function tuningTab(body, camera) {
       for (const [key, facts] of Object.entries(tuning)) first[key] = facts.default ?? facts.value;
       draw(tuning);
     } catch (problem) {
-      list.replaceChildren(el("p", { class: "error" }, problem.message));
+      put(list, el("p", { class: "error" }, problem.message));
     }
   }
 
   function draw(tuning) {
     const entries = Object.entries(tuning);
-    list.replaceChildren(...(entries.length ? entries.map((pair) => slider(...pair)) : [el("p", { class: "empty" }, "This model has nothing to tune.")]));
+    put(list, ...(entries.length ? entries.map((pair) => slider(...pair)) : [el("p", { class: "empty" }, "This model has nothing to tune.")]));
     back.disabled = entries.every(([key, { value }]) => value === first[key]);
   }
 

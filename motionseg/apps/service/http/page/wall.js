@@ -1,7 +1,7 @@
 // All cameras at a glance, and beside them what has happened.
 
 import { api } from "./api.js";
-import { el, number, percent, plural } from "./dom.js";
+import { el, number, percent, plural, put } from "./dom.js";
 import { feed } from "./feed.js";
 import { eventList } from "./eventlist.js";
 import { layerButtons, wallPicture } from "./stage.js";
@@ -57,7 +57,8 @@ export function wallView(main) {
       }
       const { node, facts } = cards.get(status.name);
       node.classList.toggle("alarm", status.open_events > 0);
-      facts.replaceChildren(
+      put(
+        facts,
         el("strong", {}, status.name),
         statePill(status),
         status.open_events > 0 && el("span", { class: "pill alarm" }, plural(status.open_events, "event")),
@@ -70,7 +71,7 @@ export function wallView(main) {
         status.state !== "running" && status.last_error && el("span", { class: "wide error" }, status.last_error),
       );
     }
-    if (!cameras.length && feed.service) grid.replaceChildren(el("p", { class: "empty" }, "No camera is configured."));
+    if (!cameras.length && feed.service) put(grid, el("p", { class: "empty" }, "No camera is configured."));
   }
 
   const off = feed.on("status", draw);
