@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import motionseg
 from motionseg.apps import cli, events_job
 from motionseg.apps.cli_events import zone_of
 from motionseg.apps.config import build_segmenter
 from motionseg.apps.events_job import events_to_folder, read_events
-from motionseg.apps.service.config import RecordingsSection
+from motionseg.apps.service.config import RecordingsSection, parse_config
 from motionseg.apps.stop import Stop
 from motionseg.core.errors import OutputError, ParameterError, SourceError
 from motionseg.events import AnyMotion, Cross, Enter, EventDetector, Line, Zone
@@ -359,3 +362,24 @@ def test_a_camera_is_to_be_chosen_among_several(film, config, tmp_path):
 
 def test_a_zone_is_read():
     assert zone_of(" a b : 0,0.5  1,0 1,1") == {"name": "a b", "points": [[0.0, 0.5], [1.0, 0.0], [1.0, 1.0]]}
+
+
+# --- the page --------------------------------------------------------------------------------------
+
+PAGE = Path(motionseg.__file__).parents[1] / "docs" / "recorded_events.md"
+
+
+def test_what_the_page_shows_is_so(plain, capsys):
+    out, summary = plain
+    page = PAGE.read_text(encoding="utf-8")
+    (toml,) = re.findall(r"```toml\n(.*?)```", page, re.S)
+    assert [camera.name for camera in parse_config(toml).camera] == ["road"]
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    exec(compile(code.replace("found/", f"{out}/"), str(PAGE), "exec"), {})
+    said = capsys.readouterr().out
+    assert "'west->east': 1" in said
+    assert all(f"clips/{event.id}.mp4" in said for event in read_events(out))
+    assert (out / "statistics.csv").read_text().splitlines()[0] in page
+    for key in ("n_events", "n_events_by_rule", "cut_off", "without_clip"):
+        assert key in summary
+        assert f"`{key}`" in page
