@@ -118,6 +118,7 @@ class _EventOutputs(MoreOutputs):
         self._size: int | None = None  # of the lines of events that are really over, where a run is resumed
         self._before: dict[str, np.ndarray] | None = None  # the detector before it was closed
         self._time: float | None = None
+        self._is_open = False
         self._without_clip: list[str] = []
 
     def open(self, stack: ExitStack, folder: Path) -> None:
@@ -132,6 +133,7 @@ class _EventOutputs(MoreOutputs):
                 raise OutputError(f"{path}: {failure.strerror or failure}") from failure
         self._tell([])
         self._statistics = stack.enter_context(_Statistics(folder / "statistics.csv", append=True))
+        self._is_open = True
 
     def write(self, frame: Frame, result: Segmentation) -> None:
         assert result.tracks is not None
@@ -139,7 +141,7 @@ class _EventOutputs(MoreOutputs):
         told = self._detector.update(
             result.tracks,
             result.time,
-            identities=result.identities,
+            identities=result.track_labels(),  # also of linkers that know boxes only
             verdict=result.verdict,
             evidence=result.evidence,
         )
@@ -153,7 +155,7 @@ class _EventOutputs(MoreOutputs):
         self._statistics.write(result, len(self._open))
 
     def finish(self, folder: Path, segmenter: MotionSegmenter, *, complete: bool) -> dict[str, Any]:
-        if self._time is None:
+        if self._time is None or not self._is_open:
             return {}
         self._size, self._before = (folder / _LINES).stat().st_size, self._detector.state()
         for event in self._detector.close(self._time):
@@ -203,9 +205,10 @@ class _EventOutputs(MoreOutputs):
     # --- interrupted runs ----------------------------------------------------------------------------
 
     def state(self) -> dict[str, np.ndarray]:
-        if self._before is None:
+        if self._size is None:
             return {}
-        own = {f"{_DETECTOR}{name}": array for name, array in self._before.items()}
+        before = self._detector.state() if self._before is None else self._before
+        own = {f"{_DETECTOR}{name}": array for name, array in before.items()}
         return {**own, "size": np.array(self._size, np.int64), "time": np.array(self._time)}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:

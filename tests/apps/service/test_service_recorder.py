@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import namedtuple
 from dataclasses import replace
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from motionseg.apps.service.recorder import Recorder
 from motionseg.core.errors import OutputError
 from motionseg.core.types import Event, Segmentation
 from motionseg.events import Zone
-from motionseg.io import read_image
+from motionseg.io import VideoWriter, open_video, read_image
 from motionseg.viz import Trails, draw_event
 
 NOON = 1_790_000_000.0  # 2026-09-21 in UTC
@@ -404,3 +405,41 @@ def test_a_store_that_refuses_does_not_end_the_recorder(tmp_path):
         made.begun(event(number), frame, seen, [])
     made.work()
     assert cv2.imread(str(bench.folder / "door" / DAY / "door-2-2000.jpg")) is not None
+
+
+@pytest.mark.slow
+def test_with_a_real_feed(tmp_path):
+    """A moment in a looped film: the picture of its frame, and a clip from before it to after it."""
+    pytest.importorskip("tenacity")
+    from motionseg.apps.service.feed import Feed
+
+    film = tmp_path / "film.mp4"
+    with VideoWriter(film, fps=25) as writer:
+        for i in range(100):
+            frame = np.full((90, 120, 3), 70, np.uint8)
+            frame[20:60, i : i + 20] = 220
+            writer.write(frame, i / 25)
+    bench = Bench(tmp_path / "recordings", pre_roll=1.0, post_roll=1.0)
+    feed = Feed(str(film), name="door", loop=True, keep=20.0)
+    made = Recorder(bench.section, bench.folder, attach=lambda *facts: bench.told.append(facts))
+    feed.start()
+    made.start()
+    try:
+        shots = []
+        while not shots or shots[-1].time - shots[0].time < 2.5:
+            shots.append(feed.newest(20))
+        now = shots[-1]
+        mask = np.where(now.frame[..., 0] > 150, 255, 0).astype(np.uint8)
+        made.begun(event(), now.frame, Segmentation(now.number, now.time, mask), [YARD], feed=feed, start=now.time)
+        made.ended(event(end=NOON), feed, now.time, now.time)
+        until = time.monotonic() + 30
+        while made.status()["clips"] < 1 and time.monotonic() < until:
+            feed.newest(1)
+    finally:
+        made.stop(20)
+        feed.stop(20)
+    stem = f"door/{DAY}/door-1-1000"
+    assert bench.files() == [f"{stem}.jpg", f"{stem}.mp4"]
+    with open_video(bench.folder / f"{stem}.mp4") as clip:
+        times = [time_ for _, time_, _ in clip]
+    assert 1.9 < times[-1] - times[0] < 4.5  # it begins at the key frame before; there is one every two seconds
