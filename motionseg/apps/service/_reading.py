@@ -18,6 +18,7 @@ __all__ = ["Onward", "Reading", "Steady"]
 
 _SILENCE = 0.9  # as many times `stall` is too long
 _SLACK = 1.2  # FFmpeg is to find out by itself first, as it then closes the connection
+_OPENING = 8.0  # seconds that opening may take at least: FFmpeg looks at up to five seconds of a stream
 _UNDECODED = 6.0  # as many times the patience with packets that make no picture: the next key frame may be far
 
 
@@ -30,7 +31,7 @@ class Reading:
     name : str
         Of the thread.
     stall : float
-        Seconds of silence after which `patience` is used up.
+        Seconds of silence after which `patience` is used up; while opening, 8 at least.
     on_open, on_picture, on_packet : callable
         Called on the thread, with this reading first.
     on_end : callable
@@ -57,7 +58,8 @@ class Reading:
         self.n_pictures = 0
         self.began = time.monotonic()
         self._source, self._stall = source, stall
-        self._came = self._heard = self._pictured = self.began
+        self._opening = max(stall, _OPENING)
+        self.rest(self.began + self._opening - stall)
         self._is_leftover = False
         self._calls = on_open, on_picture, on_packet, on_end
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -110,7 +112,7 @@ class Reading:
                 on_packet(self, packet)
 
         try:
-            source = open_source(self._source, timeout=self._stall, on_packet=tap)
+            source = open_source(self._source, timeout=self._opening, on_packet=tap)
             with closing(source.pictures):
                 self.is_live = source.is_live
                 self.hear()
@@ -172,15 +174,16 @@ class Steady:
 class Onward:
     """Times of a file, which begins when it is opened and is played by its stamps; jumps are left out."""
 
-    _back, _longest = 1.0, 10.0  # seconds from one stamp to the next that are a jump
-    _step = 0.04
+    _longest = 10.0  # seconds from one stamp to the next; more is a jump
+    _step = 0.04  # instead
 
     def __init__(self) -> None:
-        self._begin = self._stamp = 0.0
+        self._begin = 0.0
+        self._stamp: float | None = None
 
     def start(self, time: float) -> None:
         """The file's second 0 is at `time`."""
-        self._begin, self._stamp = time, 0.0
+        self._begin, self._stamp = time, None
 
     def delay(self, seconds: float) -> None:
         """All that comes is so much later."""
@@ -188,8 +191,10 @@ class Onward:
 
     def time(self, stamp: float | None) -> float:
         """The time of what has `stamp` (s)."""
-        stamp = self._stamp + self._step if stamp is None else stamp
-        pause, self._stamp = stamp - self._stamp, stamp
-        if not -self._back < pause <= self._longest:
-            self._begin -= pause - self._step
+        last = self._stamp
+        if stamp is None:
+            stamp = 0.0 if last is None else last + self._step
+        if last is not None and not 0 < stamp - last <= self._longest:
+            self._begin -= stamp - last - self._step
+        self._stamp = stamp
         return self._begin + stamp

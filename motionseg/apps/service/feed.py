@@ -64,7 +64,7 @@ class Feed:
     max_fps : float, above 0, optional
         Pictures beyond that are skipped evenly: decoded, as those after them need it, and no more.
     stall : float, above 0
-        Seconds. A stream of few pictures needs more than it has between two, and opening one a few, too.
+        Seconds, more than there are between two pictures. Opening a stream may take 8 s whatever this is.
     keep : float, at least 0
         Seconds of packets to cut clips from; 0: none. At most 128 MiB.
     depth : int, at least 1

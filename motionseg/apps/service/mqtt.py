@@ -241,7 +241,7 @@ class MqttSink(Sink):
                     log.info("connected to %s:%d", self.host, self.port)
                     pause = 0.5
                     await self._attend(client)
-            except (self._aiomqtt.MqttError, OSError, ValueError) as error:
+            except Exception as error:  # whatever it is, this thread goes on
                 if str(error) != self._last_error:
                     log.warning("%s:%d: %s", self.host, self.port, error)
                 self._last_error = str(error) or type(error).__name__

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -285,7 +285,8 @@ def test_steady_times_over_bunches_jumps_and_what_has_no_stamp():
 # --- servers ----------------------------------------------------------------------------------
 
 
-def test_a_server_that_accepts_and_never_answers():
+def test_a_server_that_accepts_and_never_answers(monkeypatch):
+    monkeypatch.setattr("motionseg.apps.service._reading._OPENING", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with running(f"rtsp://admin:geheim@127.0.0.1:{port}/x", stall=0.4) as feed:
@@ -312,6 +313,7 @@ def test_a_reader_that_never_comes_back_is_abandoned(monkeypatch, tmp_path):
     real = _reading.open_source
     monkeypatch.setattr(_reading, "open_source", hang)
     monkeypatch.setattr("motionseg.apps.service.feed._GRACE", 0.05)
+    monkeypatch.setattr("motionseg.apps.service._reading._OPENING", 0.1)
     path = write_numbered(tmp_path / "a.mp4", 10)
     try:
         feed = Feed(path, name="yard", stall=0.1)
@@ -372,18 +374,18 @@ class Pipe:
             except OSError:
                 return
             self.n_clients += 1
-            with client:
-                client.recv(4096)
-                try:
-                    client.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n\r\n")
-                    for at in range(0, len(self.data), 1316):
-                        client.sendall(self.data[at : at + 1316])
-                        if self._stop.wait(1316 / self.rate):
-                            return
-                    if self.hang:
-                        self._stop.wait(60)
-                except OSError:
-                    continue
+            threading.Thread(target=self._answer, args=(client,), daemon=True).start()
+
+    def _answer(self, client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.recv(4096)
+            client.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n\r\n")
+            for at in range(0, len(self.data), 1316):
+                client.sendall(self.data[at : at + 1316])
+                if self._stop.wait(1316 / self.rate):
+                    return
+            if self.hang:
+                self._stop.wait(60)
 
     def __enter__(self) -> Pipe:
         return self
@@ -426,7 +428,7 @@ def test_a_stream_that_drops_again_and_again(transport_stream):
         status = feed.status()
     check_times(shots)
     assert status["stalls"] == 0
-    assert "the stream ended" in status["last_error"]
+    assert any(words in status["last_error"] for words in ("the stream ended", "it broke off"))
 
 
 @pytest.mark.slow
@@ -451,8 +453,8 @@ def test_a_camera_that_is_killed_comes_back_each_time(tmp_path):
     with RtspServer(path, user="admin", password="geheim") as server:
         url = server.url.replace("//", "//admin:geheim@")
         with running(url, width=64, stall=5, keep=60, depth=500) as feed:
-            shots = take(feed, 15)
-            assert len(shots) == 15
+            shots = take(feed, 40)
+            assert len(shots) == 40
             assert shots[0].frame.shape == (48, 64, 3)
             for i in range(3):
                 server.kill()
@@ -464,7 +466,7 @@ def test_a_camera_that_is_killed_comes_back_each_time(tmp_path):
                 shots += take(feed, 12)
             status = feed.status()
             facts = feed.save_clip(tmp_path / "clip.mp4", shots[-8].time, shots[-2].time)
-            first = feed.save_clip(tmp_path / "first.mp4", shots[5].time, shots[12].time)
+            first = feed.save_clip(tmp_path / "first.mp4", shots[20].time, shots[32].time)
     check_times(shots)
     assert status["size_changes"] == 1
     assert status["reconnects"] == 3
@@ -473,8 +475,8 @@ def test_a_camera_that_is_killed_comes_back_each_time(tmp_path):
     assert (first.width, first.height) == (128, 96)
     with open_video(first.path) as video:
         assert sum(1 for _ in video) == first.n_frames >= 8
-    assert first.start <= shots[5].time + 0.1
-    assert first.end == pytest.approx(shots[12].time, abs=0.3)
+    assert first.start <= shots[20].time + 0.1
+    assert first.end == pytest.approx(shots[32].time, abs=0.3)
 
 
 @pytest.mark.slow

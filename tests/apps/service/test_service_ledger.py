@@ -230,6 +230,7 @@ def test_a_locked_database(seconds, ledger_of, tmp_path):
     check_whole(ledger.store, range(number))
 
 
+@pytest.mark.slow
 def test_a_stop_while_the_database_is_locked_keeps_all(ledger_of, tmp_path):
     ledger = ledger_of()
     ledger.start()
@@ -248,6 +249,7 @@ def test_a_stop_while_the_database_is_locked_keeps_all(ledger_of, tmp_path):
     check_whole(again.store, range(5))
 
 
+@pytest.mark.slow
 def test_a_postgresql_that_is_restarted(ledger_of, postgres, postgres_url):
     ledger = ledger_of(postgres_url)
     ledger.start()

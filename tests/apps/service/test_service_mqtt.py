@@ -354,6 +354,7 @@ def store(tmp_path):
     opened.close()
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_away_for_a_while_gets_all(broker, listening, store):
     sink = MqttSink("127.0.0.1", broker.port, open_events=store.open_events)
     sink.announce(CAMERAS)

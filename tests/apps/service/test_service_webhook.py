@@ -9,6 +9,7 @@ import threading
 import time
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -109,6 +110,23 @@ def test_what_is_posted(server, sink_of):
 def test_no_secret_no_signature(server, sink_of):
     sink_of(server.url).deliver([telling()])
     assert "X-Motionseg-Signature" not in server.posts[0][1]
+
+
+def test_what_the_docs_verify_it_with(server, sink_of):
+    """The ten lines of docs/sinks.md take our posts, and nothing that was changed on the way or is old."""
+    text = (Path(__file__).parents[3] / "docs" / "sinks.md").read_text(encoding="utf-8")
+    code = next(block for block in text.split("```python\n")[1:] if "def is_ours" in block).split("```")[0]
+    names = {}
+    exec(code, names)
+    sink_of(server.url, secret="shared").deliver([telling(7)])
+    ((_, headers, body),) = server.posts
+    header = headers["X-Motionseg-Signature"]
+    assert names["is_ours"]("shared", header, body)
+    assert not names["is_ours"]("other", header, body)
+    assert not names["is_ours"]("shared", header, body + b" ")
+    assert not names["is_ours"]("shared", sign("shared", body, int(time.time()) - 1000), body)
+    for bad in ("", "t=1", "v1=x", "t=x,v1=y", "t=\u00b2,v1=y", header + "\N{SNOWMAN}"):
+        assert not names["is_ours"]("shared", bad, body)
 
 
 @given(st.text(min_size=1), st.binary(), st.integers(0, 2**40))
