@@ -60,11 +60,11 @@ def write_clip(path: Path, head: Head, packets: Sequence[Packet]) -> ClipFacts:
         with replacing(path) as file:
             shown = _mux(file.name, "mp4" if is_mp4 else "matroska", head, (width, height), packets)
         n_bytes = path.stat().st_size
-    start = _filled(packets)[0].shown
+    end = max(packet.shown for packet in _filled(packets))  # the first may have come late, as a bunch with others
     return ClipFacts(
         path=path,
-        start=start,
-        end=start + shown[-1],
+        start=end - shown[-1],
+        end=end,
         n_frames=len(shown),
         codec=head.codec,
         width=width,

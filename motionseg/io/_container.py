@@ -71,7 +71,8 @@ def open_file(path: str, *, grey: bool, fps: float, on_packet: Tap | None) -> So
 
 def open_url(url: str, *, grey: bool, fps: float, timeout: float, on_packet: Tap | None = None) -> Source:
     """A stream or a file on a server; live unless it is a file of known duration over HTTP."""
-    options = {"rtsp_flags": "prefer_tcp"} if url.lower().startswith("rtsp") else {}
+    # Cameras say their rate; to measure it takes another two seconds, and pictures as old as that.
+    options = {"rtsp_flags": "prefer_tcp", "fpsprobesize": "0"} if url.lower().startswith("rtsp") else {}
     live = None if url.lower().startswith("http") else True
     how = {"grey": grey, "fps": fps, "on_packet": on_packet, "options": options}
     return _open(url, name=hide_secrets(url), timeout=timeout, live=live, **how)

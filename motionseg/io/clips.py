@@ -140,6 +140,7 @@ class PacketRing:
         with self._lock:
             if packet.time < self._last - JUMP:
                 self._clear()
+            packet = packet._replace(time=max(packet.time, self._last))
             if packet.is_key:
                 self._head = head
             if head is None or not (packet.is_key or self._groups):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from motionseg.apps.service._reading import Reading, Steady
+from motionseg.apps.service._reading import Onward, Reading, Steady
 from motionseg.core.checks import check_integer, check_number
 from motionseg.core.errors import MissingExtraError, ParameterError, SourceError
 from motionseg.core.types import Frame
@@ -28,7 +28,6 @@ _GOOD = 10.0  # seconds a connection has to last for the next attempt to follow 
 _GRACE = 1.0  # seconds that a thread which was told to end is waited for
 _MOST_HUNG = 4  # threads that FFmpeg does not give back
 _LATE = 1.0  # seconds by which a file may fall behind before its clock is set back
-_LONGEST_PAUSE = 10.0  # seconds between two pictures of a file; more is a jump of its stamps
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Feed:
     max_fps : float, above 0, optional
         Pictures beyond that are skipped evenly: decoded, as those after them need it, and no more.
     stall : float, above 0
-        Seconds. A stream of few pictures needs more than it has between two, and opening one a few, too.
+        Seconds, more than there are between two pictures. Opening a stream may take 8 s whatever this is.
     keep : float, at least 0
         Seconds of packets to cut clips from; 0: none. At most 128 MiB.
     depth : int, at least 1
@@ -107,10 +106,11 @@ class Feed:
         self.keep = check_number("keep", keep, 0)
         self.depth = check_integer("depth", depth, 1)
         self._source: str | int = source if isinstance(source, int) else os.fsdecode(source)
+        self._shown = hide_secrets(str(self._source))
         self._ring = PacketRing(self.keep) if self.keep else None
         self._shots: deque[Shot] = deque()
         self._news = threading.Condition()
-        self._halt = threading.Event()
+        self._halt, self._awake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"motionseg-feed-{name}", daemon=True)
         self._reading: Reading | None = None  # the one that may deliver
         self._hung: list[Reading] = []
@@ -123,10 +123,10 @@ class Feed:
         self._last_error: str | None = None
         self._was_lost = False
         # of the reading's thread
-        self._pictures, self._packets = Steady(), Steady()
+        self._pictures, self._packets = Steady(), Steady()  # of streams; and of what is paced:
+        self._paced_pictures, self._paced_packets = Onward(), Onward()
         self._is_paced = False  # else pictures come as they happen
-        self._anchor = self._last = -1.0  # time of a file's second 0, and of the last picture
-        self._stamp = 0.0
+        self._last = -1.0  # time of the last picture
         self._due = -float("inf")  # of the next picture by max_fps
         self._keeps_packets = False
 
@@ -137,8 +137,7 @@ class Feed:
     def stop(self, timeout: float = 5.0) -> None:
         """End, within `timeout` seconds, whatever the stream does. Clips can still be saved."""
         self._halt.set()
-        with self._news:
-            self._news.notify_all()
+        self._awake.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
 
@@ -202,10 +201,11 @@ class Feed:
 
     def _connect(self) -> None:
         """Read until there is no more; raises SourceError where that was too soon to try again at once."""
-        self._become("connecting")
+        if self._state == "waiting":
+            self._become("connecting")
         self._hung = [reading for reading in self._hung if reading.is_alive]
         if len(self._hung) >= _MOST_HUNG:
-            raise self._trouble(SourceError(f"{_MOST_HUNG} attempts hang in FFmpeg", source=self.name), None)
+            raise self._trouble(SourceError(f"{_MOST_HUNG} attempts hang in FFmpeg", source=self._shown))
         reading = Reading(
             self._source,
             name=f"motionseg-read-{self.name}",
@@ -213,43 +213,43 @@ class Feed:
             on_open=self._opened,
             on_picture=self._came,
             on_packet=None if self._ring is None else self._kept,
-            on_end=self._wake,
+            on_end=self._awake.set,
         )
-        with self._news:
-            self._reading = reading
+        self._reading = reading
         reading.start()
+        while not (reading.is_done or self._halt.is_set()) and (patience := reading.patience()) > 0:
+            self._awake.wait(min(patience, 1.0))
+            self._awake.clear()
         with self._news:
-            while not (reading.is_done or self._halt.is_set()) and (patience := reading.patience()) > 0:
-                self._news.wait(min(patience, 1.0))
             self._reading = None
         is_done, was_silent = reading.is_done, reading.was_silent
         if not reading.leave(_GRACE):
             self._hung.append(reading)
-        if not self._halt.is_set():
-            self._follow(reading, is_done, was_silent)
-
-    def _follow(self, reading: Reading, is_done: bool, was_silent: bool) -> None:
-        """What comes after a reading."""
-        error = reading.error if is_done else SourceError(f"nothing came for {self.stall:g} s", source=self.name)
-        is_file = reading.is_live is False
-        if error is None and not is_file:
-            error = SourceError("the stream ended", source=self.name)
-        if error is not None:
-            self._trouble(error, reading if was_silent else None)
-        if is_file and reading.n_pictures and is_done:
-            if not self.loop:
-                self._become("ended")
+        if self._halt.is_set():
             return
+        error = reading.error if is_done else SourceError(f"nothing came for {self.stall:g} s", source=self._shown)
+        if is_done and reading.is_live is False and reading.n_pictures:
+            self._reach_end(error)
+            return
+        error = self._trouble(error or SourceError("the stream ended", source=self._shown), is_stall=was_silent)
         with self._news:
             self._was_lost = self._was_lost or reading.n_pictures > 0
-        if error is not None and not (reading.n_pictures and time.monotonic() - reading.began > _GOOD):
+        self._become("connecting")
+        if not (reading.n_pictures and time.monotonic() - reading.began > _GOOD):
             raise error
 
-    def _trouble(self, error: SourceError, stalled: Reading | None) -> SourceError:
+    def _reach_end(self, error: SourceError | None) -> None:
+        """What comes after the end of a file: maybe its beginning."""
+        if error is not None and str(error) != self._last_error:  # of a damaged file it is the same each time
+            self._trouble(error)
+        if not self.loop:
+            self._become("ended")
+
+    def _trouble(self, error: SourceError, *, is_stall: bool = False) -> SourceError:
         told = hide_secrets(str(error))
         with self._news:
             is_new, self._last_error = told != self._last_error or self._state == "running", told
-            self._counts["stalls"] += stalled is not None
+            self._counts["stalls"] += is_stall
         _LOG.log(logging.WARNING if is_new else logging.DEBUG, "camera %s: %s", self.name, told)
         return error
 
@@ -259,21 +259,16 @@ class Feed:
                 self._state, self._since = state, time.time()
             self._news.notify_all()
 
-    def _wake(self) -> None:
-        with self._news:
-            self._news.notify_all()
-
     # --- a reading's thread -------------------------------------------------------------------
 
     def _opened(self, reading: Reading, source: Source) -> None:
-        now = time.monotonic()
         self._is_paced = not source.is_live or ".m3u8" in str(self._source).lower()  # HLS comes in bunches of seconds
-        step = 1 / (source.fps or 25)
-        self._anchor = max(now, self._last + step) if self._last >= 0 else now
-        self._stamp = 0.0
-        self._keeps_packets = False
+        begin = max(time.monotonic(), self._last + 1 / (source.fps or 25))
+        self._paced_pictures.start(begin)
+        self._paced_packets.start(begin)
         self._pictures.restart()
         self._packets.restart()
+        self._keeps_packets = False
 
     def _kept(self, reading: Reading, packet: Any) -> None:
         if self._ring is None or reading is not self._reading:
@@ -281,18 +276,15 @@ class Feed:
         dts = packet.pts if packet.dts is None else packet.dts
         unit, begin = packet.time_base, packet.stream.start_time or 0
         stamp = None if dts is None or unit is None else float((dts - begin) * unit)
-        if self._is_paced and stamp is not None:
-            moment = self._anchor + stamp
-        else:
-            moment = self._packets.time(stamp, time.monotonic())
+        moment = self._paced_packets.time(stamp) if self._is_paced else self._packets.time(stamp, time.monotonic())
         self._keeps_packets = self._ring.add(packet, moment)
 
     def _came(self, reading: Reading, picture: Picture) -> None:
+        if reading is not self._reading:
+            return
         arrived = time.monotonic()
         moment = self._moment(picture.time, arrived)
         with self._news:
-            if reading is not self._reading:
-                return
             if self._state != "running":
                 self._counts["reconnects"] += self._was_lost
                 self._was_lost, self._state, self._since = False, "running", time.time()
@@ -308,7 +300,7 @@ class Feed:
                 if moment < self._due - period / 4:  # stamps are not that exact
                     self._counts["frames_skipped"] += 1
                     return
-                self._due = max(self._due + period, moment)
+                self._due = (self._due if moment - self._due < period else moment) + period
         if self._is_paced and not self.fast and moment > arrived:
             reading.rest(moment)
             reading.left.wait(moment - arrived)
@@ -324,17 +316,18 @@ class Feed:
         """When a picture was taken, of `time.monotonic`."""
         if not self._is_paced:
             return self._pictures.time(stamp, arrived)
-        pause, self._stamp = stamp - self._stamp, stamp
-        if pause > _LONGEST_PAUSE:
-            self._anchor -= pause - 0.04
-        elif not self.fast and arrived - (self._anchor + stamp) > _LATE:
-            self._anchor = arrived - stamp
-        return self._anchor + stamp
+        moment = self._paced_pictures.time(stamp)
+        late = arrived - moment
+        if self.fast or late <= _LATE:
+            return moment
+        self._paced_pictures.delay(late)
+        self._paced_packets.delay(late)
+        return arrived
 
     def _put(self, reading: Reading, shot: Shot, size: tuple[int, int]) -> None:
         with self._news:
-            reading.rest()
             while self.fast and len(self._shots) >= self.depth and reading is self._reading:
+                reading.rest()
                 self._news.wait(1.0)
             reading.hear()
             if reading is not self._reading:
