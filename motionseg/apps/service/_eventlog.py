@@ -18,7 +18,7 @@ from motionseg.apps.service.telling import Attachment, Telling, to_json
 from motionseg.core.errors import OutputError
 from motionseg.core.types import Event
 
-__all__ = ["EventStore", "Execute", "Line", "RefusedError", "StoreError"]
+__all__ = ["Channel", "EventStore", "Execute", "RefusedError", "StoreError"]
 
 T = TypeVar("T")
 Execute = Callable[..., list[tuple[Any, ...]]]
@@ -52,7 +52,7 @@ class RefusedError(StoreError):
     """The store does not take these facts, now or later."""
 
 
-class Line:
+class Channel:
     """A connection and who may use it; one for reading, one for writing, so that readers need not wait."""
 
     def __init__(self) -> None:

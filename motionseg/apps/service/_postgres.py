@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from motionseg.apps.service._eventlog import TABLES, VERSION, EventStore, Execute, Line, RefusedError, StoreError
+from motionseg.apps.service._eventlog import TABLES, VERSION, Channel, EventStore, Execute, RefusedError, StoreError
 from motionseg.core.errors import MissingExtraError, ParameterError
 
 __all__ = ["PostgresStore"]
@@ -43,22 +43,22 @@ class PostgresStore(EventStore):
         self._parts: dict[str, Any] = {**patience, **parts}
         self.name = f"postgresql://{parts.get('host', '')}/{parts.get('dbname', '')}"
         self._psycopg = psycopg
-        self._reading, self._writing = Line(), Line()
+        self._reading, self._writing = Channel(), Channel()
 
     def _run(self, work: Callable[[Execute], T], *, write: bool, durable: bool = True) -> T:
-        psycopg, line = self._psycopg, self._writing if write else self._reading
-        with line.lock:
-            for is_last in (line.connection is None, True):
+        psycopg, channel = self._psycopg, self._writing if write else self._reading
+        with channel.lock:
+            for is_last in (channel.connection is None, True):
                 try:
-                    if line.connection is None:
-                        line.connection = self._connect()
-                    return self._transact(line.connection, work, write, durable)
+                    if channel.connection is None:
+                        channel.connection = self._connect()
+                    return self._transact(channel.connection, work, write, durable)
                 except StoreError:
                     raise
                 except (psycopg.DataError, psycopg.IntegrityError, UnicodeError) as error:
                     raise RefusedError(self._told(error)) from error
                 except (psycopg.Error, OSError) as error:
-                    line.close()  # what was lost, and tables that are gone, are there again after a new one
+                    channel.close()  # what was lost, and tables that are gone, are there again after a new one
                     is_waiting = isinstance(error, psycopg.errors.LockNotAvailable)
                     if is_last or is_waiting:
                         raise StoreError(self._told(error)) from error
@@ -110,6 +110,6 @@ class PostgresStore(EventStore):
         return f"{self.name}: {told.replace(password, '***') if password else told}"
 
     def close(self) -> None:
-        for line in (self._writing, self._reading):
-            with line.lock:
-                line.close()
+        for channel in (self._writing, self._reading):
+            with channel.lock:
+                channel.close()

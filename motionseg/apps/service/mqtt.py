@@ -96,7 +96,7 @@ class MqttSink(Sink):
             raise MissingExtraError("the MQTT sink", "pip install 'motionseg[service]'") from error
         self.name, self.host, self.port = name, host, port
         self.topics = Topics(topic)
-        self.discovery = discovery
+        self.discovery = discovery or None
         self._aiomqtt, self._open_events = aiomqtt, open_events
         try:
             context = ssl.create_default_context(cafile=ca_file) if tls else None

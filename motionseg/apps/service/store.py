@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from motionseg.apps.service._eventlog import TABLES, VERSION, EventStore, Execute, Line, RefusedError, StoreError
+from motionseg.apps.service._eventlog import TABLES, VERSION, Channel, EventStore, Execute, RefusedError, StoreError
 from motionseg.apps.service._postgres import PostgresStore
 from motionseg.apps.service.telling import Attachment, Telling, to_json
 from motionseg.core.errors import ParameterError
@@ -81,15 +81,15 @@ class SqliteStore(EventStore):
     def __init__(self, path: str | os.PathLike[str], *, patience: float = 2.0) -> None:
         self.path = Path(path)
         self.patience = patience
-        self._reading, self._writing = Line(), Line()
+        self._reading, self._writing = Channel(), Channel()
         self._checked = (0, 0)
 
     def _run(self, work: Callable[[Execute], T], *, write: bool, durable: bool = True) -> T:
-        line = self._writing if write else self._reading
+        channel = self._writing if write else self._reading
         for is_last in (False, True):
             try:
-                with line.lock:
-                    return self._transact(line, work, write, durable)
+                with channel.lock:
+                    return self._transact(channel, work, write, durable)
             except StoreError:
                 raise
             except sqlite3.Error as error:
@@ -103,12 +103,12 @@ class SqliteStore(EventStore):
                 raise StoreError(f"{self.path}: {error.strerror or error}") from error
         raise AssertionError  # not reached
 
-    def _transact(self, line: Line, work: Callable[[Execute], T], write: bool, durable: bool) -> T:
-        if line.connection is None or self._is_gone(line.file):
-            line.close()
-            line.connection = self._connect()
-            line.file = self._identity()
-        connection = line.connection
+    def _transact(self, channel: Channel, work: Callable[[Execute], T], write: bool, durable: bool) -> T:
+        if channel.connection is None or self._is_gone(channel.file):
+            channel.close()
+            channel.connection = self._connect()
+            channel.file = self._identity()
+        connection = channel.connection
         try:
             if write:
                 connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
@@ -120,7 +120,7 @@ class SqliteStore(EventStore):
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.OperationalError) and "locked" not in str(error):
-                line.close()
+                channel.close()
             raise
 
     def _connect(self) -> sqlite3.Connection:
@@ -184,9 +184,9 @@ class SqliteStore(EventStore):
         return (RefusedError if refused else StoreError)(f"{self.path}: {error}")
 
     def close(self) -> None:
-        for line in (self._writing, self._reading):
-            with line.lock:
-                line.close()
+        for channel in (self._writing, self._reading):
+            with channel.lock:
+                channel.close()
 
 
 def _is_damage(error: BaseException) -> bool:

@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -106,9 +105,7 @@ class Postgres:
 
     def kill(self):
         """As a power cut does: nothing is written any more."""
-        pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
-        self._call("pg_ctl", "-D", self.folder / "data", "-m", "immediate", "-w", "stop")
-        assert pid
+        self.stop("immediate")
 
     def close(self):
         self.stop("immediate")
@@ -148,9 +145,3 @@ def broker(tmp_path):
     server = Mosquitto(tmp_path / "broker").start()
     yield server
     server.stop()
-
-
-def kill_hard(process):
-    """SIGKILL, as the kernel does it when memory is short."""
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait(10)
