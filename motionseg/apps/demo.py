@@ -35,7 +35,9 @@ def run_demo(
     on_frame: Callable[[int, Segmentation], None] = lambda done, segmentation: None,
     stop: Stop | None = None,
 ) -> dict[str, Any]:
-    """Segment and track a synthetic street; write ``street.mp4``, ``overlay.mp4`` and ``contact_sheet.png`` into `folder`.
+    """Segment and track a synthetic street.
+
+    Writes ``street.mp4``, ``overlay.mp4`` and ``contact_sheet.png`` into `folder`.
 
     Returns
     -------

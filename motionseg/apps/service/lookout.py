@@ -33,6 +33,7 @@ _log = logging.getLogger("motionseg.service")
 _WAIT = 0.2  # seconds for a picture before commands are looked at
 _RECENT = 10.0  # seconds over which rates are told
 _FAILURES = 20  # frames in turn that fail before the scene is learned anew
+_RECALL_EVERY = 5.0  # seconds between two questions to a store that is away
 _ALIVE_EVERY = 2.0  # seconds between two marks of life
 
 
@@ -95,7 +96,7 @@ class Lookout:
         self._latest: Latest | None = None
         self._clock: LiveClock | None = None
         self._trails = Trails()
-        self._is_recalled, self._born = recall is None, time.time()
+        self._is_recalled, self._recall_at, self._born = recall is None, 0.0, time.time()
         self._kept_at = self._alive_at = time.monotonic()
         self._unstored: dict[tuple[str, bool], float] = {}  # when the frames of events had come
         self._count = _Count(cpu)
@@ -162,6 +163,7 @@ class Lookout:
         try:
             stored, number, track = self._recall(self.name)
         except Exception as error:
+            self._recall_at = time.monotonic() + _RECALL_EVERY
             self._count.fail(f"the store cannot be asked: {error}")
             return
         self.sight.go_on_from(number=number + 1, track=track + 1)
@@ -188,7 +190,7 @@ class Lookout:
     def _run(self) -> None:
         failures = 0
         while not self._stop.is_set():
-            if not self._is_recalled:
+            if not self._is_recalled and time.monotonic() >= self._recall_at:
                 self._recall_stored()
             self._obey()
             shot = self.feed.newest(_WAIT)

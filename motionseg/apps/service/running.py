@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import signal
 import sys
 import threading
@@ -15,7 +14,6 @@ from typing import Any
 from motionseg.apps.service.config import load_config
 from motionseg.apps.service.http.app import create_app
 from motionseg.apps.service.http.server import HttpServer
-from motionseg.apps.service.lock import only_one
 from motionseg.apps.service.service import Service
 from motionseg.core.errors import MotionSegError
 
@@ -36,19 +34,18 @@ def run(path: Path) -> None:
     """
     config = load_config(path)
     _log_to_stderr(config.service.log_level)
-    with only_one(Path(config.service.state_dir)):
-        service = Service(config, path=path)
-        server = HttpServer(create_app(service), config.service.host, config.service.port)
-        with _signals(service, server):
-            service.start()
-            host = f"[{server.host}]" if ":" in server.host else server.host
-            _log.info("http://%s:%d", host, server.port)
-            try:
-                server.run()
-            finally:
-                _log.info("stopping")
-                service.stop()
-        _log.info("stopped")
+    service = Service(config, path=path)
+    server = HttpServer(create_app(service), config.service.host, config.service.port)
+    with _signals(service, server):
+        service.start()
+        host = f"[{server.host}]" if ":" in server.host else server.host
+        _log.info("http://%s:%d", host, server.port)
+        try:
+            server.run()
+        finally:
+            _log.info("stopping")
+            service.stop()
+    _log.info("stopped")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,11 @@ from motionseg.apps.service.mqtt import MqttSink
 from motionseg.apps.service.recorder import Recorder
 from motionseg.apps.service.shared_refiner import SharedRuns, share_refiner
 from motionseg.apps.service.sight import Sight
-from motionseg.apps.service.store import Telling
+from motionseg.apps.service.store import StoreError, Telling
 from motionseg.apps.service.topics import announcement
 from motionseg.apps.service.tuning import describe_place, describe_rule, describe_tuning
 from motionseg.apps.service.webhook import WebhookSink
 from motionseg.core.errors import ParameterError
-from motionseg.core.types import Event
 from motionseg.pipeline.segmenter import MotionSegmenter
 
 __all__ = ["CameraLookout", "Service"]
@@ -47,6 +47,8 @@ __all__ = ["CameraLookout", "Service"]
 _log = logging.getLogger("motionseg.service")
 _STARTING = 60.0  # seconds after which a camera that has shown nothing no longer counts as one that starts
 _CHORES_EVERY, _CLEANING_EVERY = 5.0, 600.0  # seconds
+_PATIENCE = 5.0  # seconds that the start waits for the store
+_MENDED = 500  # events, the newest, whose files are looked for at the start
 _MARGIN = 10.0  # seconds of packets beyond what a clip needs: groups of pictures are that long
 _LIVE = {"zone", "line", "rule", "max_gap"}  # of a camera's section: what a detector is made of
 _SEGMENTER = {"model", "linker", "settings", "refine"}
@@ -148,6 +150,9 @@ class Service:
         cv2.setNumThreads(1)
         os.makedirs(self.state_dir, exist_ok=True)
         self.ledger.start()
+        self.ledger.flush(_PATIENCE)  # what an earlier run has left in the journal comes first
+        with suppress(StoreError):
+            self.recorder.mend(self.ledger.store.events(limit=_MENDED))
         self.recorder.start()
         with self._lock:
             self._start_couriers()
@@ -176,7 +181,6 @@ class Service:
 
     def _lookout(self, section: CameraSection) -> CameraLookout:
         recordings = self.config.recordings
-        length = recordings.pre_roll + recordings.post_roll + recordings.max_length + _MARGIN
         feed = Feed(
             section.address,
             name=section.name,
@@ -184,7 +188,7 @@ class Service:
             width=section.width,
             max_fps=section.max_fps,
             stall=section.stall,
-            keep=length if recordings.clips else 0.0,
+            keep=recordings.max_length + _MARGIN if recordings.clips else 0.0,
         )
         return CameraLookout(
             section,
@@ -201,11 +205,15 @@ class Service:
 
     def _recall(self, camera: str) -> tuple[list[Any], int, int]:
         store = self.ledger.store
+        if self.ledger.status()["journalled"]:
+            raise StoreError("what an earlier run has told is not in the store yet")
         return store.open_events(camera), store.last_number(camera), store.highest_track(camera)
 
     def _start_couriers(self) -> None:
         self.couriers = [Courier(sink, self.ledger.store) for sink in self._sinks()]
         self._announce()
+        with suppress(StoreError):  # of a store that is away: the chores say it again
+            self._name_sinks()
         for courier in self.couriers:
             courier.start()
 
@@ -214,13 +222,14 @@ class Service:
         if config.jsonl is not None:
             sinks.append(JsonlSink(**config.jsonl.model_dump()))
         if config.mqtt is not None:
-            memory = self.state_dir / "mqtt.json"
-            sinks.append(MqttSink(**_revealed(config.mqtt), open_events=self._all_open, memory=memory))
+            memory = self.state_dir / "mqtt-topics.json"
+            sinks.append(MqttSink(**_revealed(config.mqtt), open_events=self.ledger.store.open_events, memory=memory))
         sinks += [WebhookSink(**_revealed(section)) for section in config.webhook]
         return sinks
 
-    def _all_open(self) -> list[Event]:
-        return [event for name in list(self.lookouts) for event in self.ledger.store.open_events(name)]
+    def _name_sinks(self) -> None:
+        """So that the log is kept until each of them has it."""
+        self.ledger.store.forget_sinks([courier.sink.name for courier in self.couriers])
 
     def _announce(self) -> None:
         cameras = {
@@ -252,6 +261,7 @@ class Service:
                 if time.monotonic() - cleaned >= _CLEANING_EVERY:
                     cleaned = time.monotonic()
                     self.recorder.sweep(time.time())
+                    self._name_sinks()
                     self.ledger.store.forget(time.time() - 86400 * self.config.store.keep_days)
             except Exception as error:  # of the next round, or never: the cameras go on
                 _log.warning("a chore failed: %s", error)
@@ -368,7 +378,7 @@ class Service:
         status = "ok" if all(state in ("running", "ended") for state in states.values()) else "degraded"
         if unseen and up < _STARTING:
             status = "starting"
-        if self.ledger.status()["journalled"]:
+        if self.ledger.status()["last_error"]:
             status = "degraded" if status == "ok" else status
         return {"status": status, "cameras": states, "uptime": round(up, 1), "version": motionseg.__version__}
 

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import httpx
 import numpy as np
@@ -118,7 +119,7 @@ def served(tmp_path, film):
 
 def overlaps(events):
     spans = sorted((event["start"], event["end"]) for event in events)
-    return [(a, b) for a, b in zip(spans, spans[1:], strict=False) if b[0] < a[1]]
+    return [(a, b) for a, b in pairwise(spans) if b[0] < a[1]]
 
 
 def test_tells_events_and_stops_cleanly(served):
@@ -210,7 +211,7 @@ def test_only_one_service_uses_a_folder_and_a_port(served):
     command = [sys.executable, "-m", "motionseg", "serve", str(served.config)]
     second = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert second.returncode == 4
-    assert "another service" in second.stderr
+    assert "another motionseg" in second.stderr
     assert "Traceback" not in second.stderr
     served.config.write_text(served.config.read_text().replace('"state"', '"other"'))
     third = subprocess.run(command, capture_output=True, text=True, timeout=60)

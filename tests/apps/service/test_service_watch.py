@@ -102,9 +102,9 @@ def test_stopping_from_a_callback(film):
 
 
 def test_errors_reach_whoever_waits(film, tmp_path):
-    with pytest.raises(SourceError, match="nothing.mp4"):
+    with pytest.raises(SourceError, match=r"nothing\.mp4"):
         motionseg.watch(tmp_path / "nothing.mp4", **PLAIN).join(60)
-    with pytest.raises(SourceError, match="nothing.mp4"):
+    with pytest.raises(SourceError, match=r"nothing\.mp4"):
         list(motionseg.watch(tmp_path / "nothing.mp4", **PLAIN))
     with pytest.raises(ZeroDivisionError), motionseg.watch(film, on_frame=lambda *_: 1 / 0, **PLAIN) as watch:
         list(watch)
