@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -63,7 +64,7 @@ def write_clip(path: Path, head: Head, packets: Sequence[Packet]) -> ClipFacts:
     end = max(packet.shown for packet in _filled(packets))  # the first may have come late, as a bunch with others
     return ClipFacts(
         path=path,
-        start=end - shown[-1],
+        start=round(end - shown[-1], 6),
         end=end,
         n_frames=len(shown),
         codec=head.codec,
@@ -97,6 +98,8 @@ def _mux(name: str, format: str, head: Head, size: tuple[int, int], packets: Seq
     with av.open(f"file:{name}", "w", format=format, options=options) as container:
         stream = container.add_stream_from_template(head.template, opaque=True)
         stream.codec_context.width, stream.codec_context.height = size
+        if format == "mp4" and head.codec == "hevc":
+            stream.codec_context.codec_tag = "hvc1"  # Apple plays no other
         if head.extradata != stream.codec_context.extradata:
             stream.codec_context.extradata = head.extradata
         last, step = -1 << 62, 3600
@@ -143,7 +146,7 @@ def _filled(packets: Sequence[Packet]) -> list[Packet]:
 
 
 def _decoded(head: Head, packets: Sequence[Packet]) -> Iterator[tuple[float, Frame]]:
-    context = av.CodecContext.create(head.codec, "r")
+    context: Any = av.CodecContext.create(head.codec, "r")
     converter = Converter(head.codec, grey=False)
     begin = None
     for packet, _, shown in _timed(packets):

@@ -82,7 +82,7 @@ class PacketRing:
         with self._lock:
             return (self._groups[0].packets[0].time, self._last) if self._groups else None
 
-    def add(self, packet: av.Packet, time: float | None = None) -> bool:
+    def add(self, packet: Any, time: float | None = None) -> bool:
         """Keep a packet of a video stream.
 
         Parameters
@@ -99,14 +99,16 @@ class PacketRing:
             False if packets of this kind are not kept (raw video, or no container holds it).
         """
         stream, unit = packet.stream, float(packet.time_base or 0)
+        codec = stream.codec_context.codec.canonical_name
+        if codec in RAW:
+            return False
+        if not packet.is_keyframe and stream is not self._stream:
+            return True  # of a source that was joined on its way: it needs a key frame first
         begin = stream.start_time or 0
         pts, dts = (None if stamp is None else (stamp - begin) * unit for stamp in (packet.pts, packet.dts))
         if time is None:
             time = next((stamp for stamp in (dts, pts) if stamp is not None), max(0.0, self._last + 0.04))
         kept = Packet(bytes(packet), time, dts, pts, bool(packet.is_keyframe))
-        codec = stream.codec_context.codec.canonical_name
-        if codec in RAW:
-            return False
         if kept.is_key:
             try:
                 head = self._head_of(stream, codec, kept.data)

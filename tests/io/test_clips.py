@@ -183,6 +183,18 @@ def test_a_source_that_comes_back_is_one_clip_and_another_is_not(make_video, num
     assert ring.save(tmp_path / "longer.mp4", 0, 12).width == 64
 
 
+def test_a_source_that_is_joined_before_its_key_frame(make_video, numbered, tmp_path):
+    source = make_video("a.ts", numbered, bf="0", **H264)
+    ring = PacketRing(60)
+    feed(ring, source)
+    with av.open(str(source)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        key = next(i for i, p in enumerate(packets) if i and p.is_keyframe)
+        for i, packet in enumerate(packets[1:]):
+            ring.add(packet, 5 + i / 25)
+    assert numbers(ring.save(tmp_path / "a.mp4", 0, 20).path) == [*range(100), *range(key, 100)]
+
+
 def test_a_size_that_changes_within_one_stream(make_video, numbered, tmp_path):
     small = make_video("a.ts", numbered[:50], bf="0", **H264)
     large = make_video("b.ts", [cv2.resize(p, (96, 72)) for p in numbered[:50]], bf="0", **H264)
