@@ -1,4 +1,4 @@
-"""A service for tests of the HTTP side: real segmenters and detectors on drawn films; store, ledger and clock are simple."""
+"""A service for tests of the HTTP side: real segmenters and detectors on drawn films, and a store in memory."""
 
 from __future__ import annotations
 
@@ -391,7 +391,7 @@ def _made(cls: type, word: str, entries: list[dict[str, Any]]) -> list:
     made = []
     for number, facts in enumerate(entries):
         try:
-            made.append(cls(**{key: value for key, value in facts.items() if value is not None}))
+            made.append(cls(**{"relative": True, **{key: value for key, value in facts.items() if value is not None}}))
         except (ParameterError, TypeError) as error:
             raise ParameterError(f"{word}[{number}].points: {error}") from error
     return made
@@ -427,9 +427,9 @@ def serving(service: Any, **options: Any) -> Iterator[str]:
 
 
 def wait_for(happens: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """What `happens` gives, once it is true."""
+    """What `happens` gives, once it is neither None nor False."""
     end = time.monotonic() + seconds
-    while not (value := happens()):
+    while (value := happens()) is None or value is False:
         assert time.monotonic() < end, f"in {seconds} s it has not happened"
         time.sleep(0.03)
     return value

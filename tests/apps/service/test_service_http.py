@@ -1,4 +1,4 @@
-"""The service over HTTP: a real server, real pictures of a drawn film, and a client that knows nothing of the inside."""
+"""The service over HTTP: a real server, real pictures of a drawn film, and a client that knows no insides."""
 
 import json
 import re
@@ -33,12 +33,24 @@ def client(service):
 def idle(folder, **options):
     """A service whose cameras do nothing, with three events: 1 and 3 of "yard", 2 of "door", which is open."""
     service = FakeService(folder, {"yard": street, "door": street}, **options)
-    for number, (camera, zone, end) in enumerate([("yard", "yard", 30.0), ("door", "", None), ("yard", "gate", 50.0)], 1):
-        begun = Event(f"{camera}-{number}-0", camera, "enter", zone, (number,), 20.0 + number, None, 5.0, 0.5, {"kind": "enter"})
+    for number, (camera, zone, end) in enumerate(
+        [("yard", "yard", 30.0), ("door", "", None), ("yard", "gate", 50.0)], 1
+    ):
+        begun = Event(
+            f"{camera}-{number}-0", camera, "enter", zone, (number,), 20.0 + number, None, 5.0, 0.5, {"kind": "enter"}
+        )
         service.store.record([Telling(begun, 100.0 + number)])
         if end is not None:
             service.store.record([Telling(Event(**{**vars(begun), "end": end}), 200.0)])
     return service
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    service = idle(tmp_path_factory.mktemp("events"))
+    with serving(service) as url, httpx.Client(base_url=url) as client:
+        client.service = service
+        yield client
 
 
 def picture(answer):
@@ -86,7 +98,10 @@ class TestCameras:
     def test_tells_a_setup_that_can_be_sent_back(self, client):
         setup = client.get("/api/cameras/yard").json()["setup"]
         assert [zone["name"] for zone in setup["zones"]] == ["yard"]
-        assert client.put("/api/cameras/yard/setup", json={k: setup[k] for k in ("zones", "lines", "rules")}).status_code == 200
+        assert (
+            client.put("/api/cameras/yard/setup", json={k: setup[k] for k in ("zones", "lines", "rules")}).status_code
+            == 200
+        )
         again = client.get("/api/cameras/yard/setup").json()
         assert {**again, "edited": False} == {**setup, "edited": False}
         assert again["edited"]
@@ -94,7 +109,9 @@ class TestCameras:
     def test_never_tells_a_source(self, client, service):
         service.error = "rtsp://admin:***@10.0.0.9/yard: no answer from rtsp://admin:hunter2@10.0.0.9/yard"
         try:
-            answers = [client.get(path).text for path in ("/api/cameras", "/api/cameras/yard", "/api/service", "/metrics")]
+            answers = [
+                client.get(path).text for path in ("/api/cameras", "/api/cameras/yard", "/api/service", "/metrics")
+            ]
             with client.stream("GET", "/api/stream") as stream:
                 answers.append(json.dumps(next(messages(stream.iter_lines()))))
         finally:
@@ -193,12 +210,13 @@ class TestPictures:
         assert len(made) == 2
 
 
-class TestEdits:
-    ZONE = {"name": "path", "points": [[0, 0], [0.5, 0], [0.5, 0.5]], "relative": True}
+ZONE = {"name": "path", "points": [[0, 0], [0.5, 0], [0.5, 0.5]], "relative": True}
 
+
+class TestEdits:
     def test_zones_lines_rules_and_tuning(self, client):
         assert client.put("/api/cameras/door/rules", json=[{"kind": "enter"}]).status_code == 200
-        setup = client.put("/api/cameras/door/zones", json=[self.ZONE]).json()
+        setup = client.put("/api/cameras/door/zones", json=[ZONE]).json()
         assert setup["zones"][0]["points"] == [[0, 0], [0.5, 0], [0.5, 0.5]]
         setup = client.put("/api/cameras/door/lines", json=[]).json()
         assert setup["lines"] == []
@@ -260,13 +278,6 @@ class TestEdits:
 
 
 class TestEvents:
-    @pytest.fixture(scope="class")
-    def quiet(self, tmp_path_factory):
-        service = idle(tmp_path_factory.mktemp("events"))
-        with serving(service) as url, httpx.Client(base_url=url) as client:
-            client.service = service
-            yield client
-
     @pytest.mark.parametrize(
         ("query", "ids"),
         [
@@ -290,7 +301,9 @@ class TestEvents:
         assert [event["id"] for event in first["events"] + second["events"]] == ["yard-3-0", "door-2-0", "yard-1-0"]
         assert second["next"] is None
 
-    @pytest.mark.parametrize("query", ["limit=0", "limit=501", "before=x", "since=nan", "since=-1", "camera=%00", "before=9" + 30 * "9"])
+    @pytest.mark.parametrize(
+        "query", ["limit=0", "limit=501", "before=x", "since=nan", "since=-1", "camera=%00", "before=9" + 30 * "9"]
+    )
     def test_filters_that_cannot_be(self, quiet, query):
         answer = quiet.get(f"/api/events?{query}")
         assert answer.status_code == 422
@@ -306,15 +319,17 @@ class TestEvents:
         (service.recordings_folder.parent / "secret.jpg").write_bytes(b"secret")
         (service.recordings_folder / "link.jpg").symlink_to("../secret.jpg")
         (service.recordings_folder / "own.jpg").write_bytes(b"own")
-        for name, status in [("own.jpg", 200), ("../secret.jpg", 404), ("link.jpg", 404), ("gone.jpg", 404), (".", 404)] + [
-            (str(service.recordings_folder.parent / "secret.jpg"), 404), ("a\0b", 404)
-        ]:  # fmt: skip
+        outside = str(service.recordings_folder.parent / "secret.jpg")
+        refused = ["../secret.jpg", outside, "link.jpg", "gone.jpg", ".", "a\0b"]
+        for name, status in {"own.jpg": 200, **dict.fromkeys(refused, 404)}.items():
             service.store.attach("yard-1-0", "snapshot", name)
             answer = quiet.get("/api/events/yard-1-0/snapshot.jpg")
             assert answer.status_code == status, name
             assert b"secret" not in answer.content
         service.store.attach("yard-1-0", "snapshot", "")
-        assert quiet.get("/api/events/yard-1-0/snapshot.jpg").json() == {"error": "event 'yard-1-0' has no snapshot, or no longer"}
+        assert quiet.get("/api/events/yard-1-0/snapshot.jpg").json() == {
+            "error": "event 'yard-1-0' has no snapshot, or no longer"
+        }
 
     def test_parts_of_a_clip(self, quiet):
         data = bytes(range(256)) * 4000
@@ -324,8 +339,17 @@ class TestEvents:
         whole = quiet.get(url)
         assert (whole.status_code, whole.content, whole.headers["content-type"]) == (200, data, "video/mp4")
         head = quiet.head(url)
-        assert (head.headers["content-length"], head.headers["accept-ranges"], head.content) == ("1024000", "bytes", b"")
-        for wanted, part in {"0-9": data[:10], "1000000-": data[1000000:], "-7": data[-7:], "5-99999999": data[5:]}.items():
+        assert (head.headers["content-length"], head.headers["accept-ranges"], head.content) == (
+            "1024000",
+            "bytes",
+            b"",
+        )
+        for wanted, part in {
+            "0-9": data[:10],
+            "1000000-": data[1000000:],
+            "-7": data[-7:],
+            "5-99999999": data[5:],
+        }.items():
             answer = quiet.get(url, headers={"Range": f"bytes={wanted}"})
             assert (answer.status_code, answer.content) == (206, part), wanted
             assert answer.headers["content-range"].endswith("/1024000")
@@ -448,7 +472,11 @@ class TestMetrics:
         assert values["motionseg_sink_delivered_total", "jsonl"] == 5
         assert values["process_resident_memory_bytes",] > 1e6
         assert families["motionseg_latency_seconds"].type == "histogram"
-        buckets = [s for s in families["motionseg_latency_seconds"].samples if s.labels == {"camera": "yard", "le": s.labels.get("le")}]
+        buckets = [
+            s
+            for s in families["motionseg_latency_seconds"].samples
+            if s.labels == {"camera": "yard", "le": s.labels.get("le")}
+        ]
         counts = [s.value for s in buckets if s.name.endswith("_bucket")]
         assert counts == sorted(counts)
         assert counts[-1] == values["motionseg_latency_seconds_count", "yard"] == 3
@@ -471,7 +499,9 @@ class TestPageAndErrors:
             seen.add(name)
             text = client.get(name).raise_for_status().text
             names |= {f"page/{found}" for found in re.findall(r'from "\./([\w.]+)"', text)}
-            outside = set(re.findall(r"(?:https?:)?//[\w.-]+\.[a-z]{2,}[^\s\"']*", text)) - {"http://www.w3.org/2000/svg"}
+            outside = set(re.findall(r"(?:https?:)?//[\w.-]+\.[a-z]{2,}[^\s\"']*", text)) - {
+                "http://www.w3.org/2000/svg"
+            }
             assert not outside, name
             if name == "/":
                 assert not re.search(r"<script>|<style|\son\w+=|style=", text)  # what the policy would not run

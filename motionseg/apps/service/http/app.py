@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
+from concurrent import futures
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from importlib import resources
@@ -25,7 +26,7 @@ from motionseg.apps.service.http.guard import BODY_TIME, Guard
 from motionseg.apps.service.http.hub import Hub
 from motionseg.apps.service.http.metrics import CONTENT_TYPE, exposition, new_registry
 from motionseg.apps.service.http.stream import event_stream
-from motionseg.core.errors import ParameterError
+from motionseg.core.errors import MotionSegError, ParameterError
 
 __all__ = ["create_app"]
 
@@ -188,6 +189,15 @@ def _add_errors(app: FastAPI) -> None:
     async def wrong(_: Request, error: ParameterError) -> Response:
         found = _KEY.match(str(error))
         return Json({"error": str(error)} | ({"key": found[1]} if found else {}), 422)
+
+    @app.exception_handler(MotionSegError)
+    async def unable(_: Request, error: MotionSegError) -> Response:
+        return Json({"error": str(error)}, 503)  # a disk that is full, for one
+
+    @app.exception_handler(TimeoutError)
+    @app.exception_handler(futures.TimeoutError)
+    async def late(_: Request, error: Exception) -> Response:
+        return Json({"error": "the camera is too busy to take this up; try again"}, 503)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:

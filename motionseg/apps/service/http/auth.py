@@ -78,7 +78,7 @@ class Doorkeeper:
         return hmac.compare_digest(_digest(given), _digest(token))
 
     async def try_token(self, address: str, given: str) -> None:
-        """Raises Refusal unless it is the token; each further failure from one address makes the next one wait longer."""
+        """Raises Refusal unless it is the token; after each failure from an address the next try waits longer."""
         token, now = self.token(), self.clock()
         count, last = self._failures.get(address, (0, now))
         if now - last > _FORGIVEN:

@@ -29,7 +29,7 @@ Width = Annotated[int | None, Query(ge=32, le=MAX_WIDTH, description="Pixels, at
 Rate = Annotated[float, Query(gt=0, le=15, allow_inf_nan=False, description="Pictures in a second, at most.")]
 Text = Annotated[str, Field(min_length=1, max_length=64)]
 Point = tuple[FiniteFloat, FiniteFloat]
-RuleFacts = dict[str, None | bool | int | FiniteFloat | str | list[str]]
+RuleFacts = dict[str, bool | int | FiniteFloat | str | list[str] | None]
 
 
 class _Body(BaseModel):
@@ -129,15 +129,16 @@ def camera_routes(service: Any, hub: Hub, allowed: Callable[[Request], Callable[
 
     @routes.put("/cameras/{name}/setup", summary="Change zones, lines, rules and tuning, all or nothing")
     def put_setup(name: Name, setup: SetupBody) -> Response:
-        return edit(name, {key: value for key, value in setup.model_dump().items() if value is not None})
+        facts = setup.model_dump(exclude_unset=True)
+        return edit(name, {key: value for key, value in facts.items() if value is not None})
 
     @routes.put("/cameras/{name}/zones", summary="Change the zones")
     def put_zones(name: Name, zones: Zones) -> Response:
-        return edit(name, {"zones": [zone.model_dump() for zone in zones]})
+        return edit(name, {"zones": [zone.model_dump(exclude_unset=True) for zone in zones]})
 
     @routes.put("/cameras/{name}/lines", summary="Change the lines")
     def put_lines(name: Name, lines: Lines) -> Response:
-        return edit(name, {"lines": [line.model_dump() for line in lines]})
+        return edit(name, {"lines": [line.model_dump(exclude_unset=True) for line in lines]})
 
     @routes.put("/cameras/{name}/rules", summary="Change the rules")
     def put_rules(name: Name, rules: Rules) -> Response:

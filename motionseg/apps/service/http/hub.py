@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import queue
 import threading
 import time
 from collections import Counter, deque
@@ -122,8 +123,6 @@ class Hub:
 
 def _wait(get: Callable[..., Any], seconds: float) -> None:
     """Until something is told, or the time is over, and take all that is there."""
-    import queue
-
     try:
         get(timeout=seconds)
         while get(timeout=0.001) is not None:

@@ -42,11 +42,10 @@ class HttpServer:
     def __init__(self, app: Any, host: str, port: int) -> None:
         self._socket = _bound(host, port)
         self.host, self.port = host, int(self._socket.getsockname()[1])
-        config = uvicorn.Config(
-            app, host=host, port=self.port, log_level="error", http=_Protocol, ws="none", lifespan="on", log_config=None,
-            access_log=False, server_header=False, timeout_keep_alive=20, timeout_graceful_shutdown=_GRACE,
-            limit_concurrency=_MOST_CONNECTIONS, backlog=128,
-        )  # fmt: skip
+        logs = {"log_level": "error", "log_config": None, "access_log": False, "server_header": False}
+        limits = {"timeout_keep_alive": 20, "timeout_graceful_shutdown": _GRACE, "limit_concurrency": _MOST_CONNECTIONS}
+        ways: dict[str, Any] = {"http": _Protocol, "ws": "none", "lifespan": "on", **logs, **limits}
+        config = uvicorn.Config(app, host=host, port=self.port, **ways)
         self._server = _Server(config)
 
     @property

@@ -37,7 +37,7 @@ export function editorTab(body, camera) {
       const [facts, known] = await Promise.all([api.get(`api/cameras/${camera}`), api.get("api/rule-kinds")]);
       if (closed) return;
       kinds = known;
-      setup = new Setup(facts.setup, facts);
+      setup = new Setup(facts.setup, kinds, facts);
       state.edited = facts.setup.edited;
       state.selected = null;
       draw();
@@ -93,7 +93,7 @@ export function editorTab(body, camera) {
     try {
       const facts = await api.put(`api/cameras/${camera}/setup`, setup.facts());
       const selected = setup.shape(state.selected)?.name;
-      setup = new Setup(facts, feed.cameras[camera] ?? { width: 1, height: 1 });
+      setup = new Setup(facts, kinds, feed.cameras[camera]);
       state.selected = setup.shapes.find((shape) => shape.name === selected)?.key ?? null;
       state.edited = facts.edited;
       state.error = {};

@@ -9,14 +9,16 @@ export class Setup {
   #undo = [];
   #first = "";
 
-  /** From the service's answer; shapes in pixels become parts of a picture of `size`. */
-  constructor(facts, size) {
+  /** From the service's answer and its kinds of rules; shapes in pixels become parts of a picture of `size`. */
+  constructor(facts, kinds, size) {
+    if (!size?.width && [...facts.zones, ...facts.lines].some((place) => !place.relative)) throw new Error("The zones are in pixels, and the camera has shown no picture yet.");
+    const usual = (kind) => Object.entries(kinds[kind]?.parameters ?? {}).filter(([, { default: value }]) => value !== undefined);
     const points = (place) => place.points.map(([x, y]) => (place.relative ? [x, y] : [rounded(x / size.width), rounded(y / size.height)]));
     this.shapes = [
-      ...facts.zones.map((zone) => ({ key: key(), type: "zone", name: zone.name, kind: zone.kind, limit: zone.limit, points: points(zone) })),
+      ...facts.zones.map((zone) => ({ key: key(), type: "zone", name: zone.name, kind: zone.kind, limit: zone.limit ?? 0.2, points: points(zone) })),
       ...facts.lines.map((line) => ({ key: key(), type: "line", name: line.name, sides: [...line.sides], points: points(line) })),
     ];
-    this.rules = facts.rules.map((rule) => ({ ...rule, key: key() }));
+    this.rules = facts.rules.map((rule) => ({ ...Object.fromEntries(usual(rule.kind).map(([name, { default: value }]) => [name, value])), ...rule, key: key() }));
     this.#first = this.#text();
   }
 
@@ -139,7 +141,7 @@ export class Setup {
 
   /** For the service. */
   facts() {
-    const places = (type) => this.shapes.filter((shape) => shape.type === type).map(({ key: _, type: __, ...facts }) => ({ ...facts, relative: true }));
+    const places = (type) => this.shapes.filter((shape) => shape.type === type).map(({ key: _, type: __, limit, ...facts }) => ({ ...facts, ...(facts.kind === "preclusive" ? { limit } : {}), relative: true }));
     return { zones: places("zone"), lines: places("line"), rules: this.rules.map(({ key: _, ...facts }) => facts) };
   }
 

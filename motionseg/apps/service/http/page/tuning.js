@@ -78,7 +78,7 @@ export function tuningTab(body, camera) {
       else back.disabled = Object.entries(tuning).every(([key, { value }]) => value === first[key]);
     } catch (problem) {
       note.textContent = "";
-      const key = /^tuning\.([\w.]+)/.exec(problem.key || problem.message)?.[1];
+      const key = /^(?:tuning|settings)\.([\w.]+)/.exec(problem.key || problem.message)?.[1];
       const error = list.querySelector(`[data-key="${key ?? Object.keys(numbers)[0]}"] .error`);
       if (error) {
         error.textContent = problem.message;
