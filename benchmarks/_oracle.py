@@ -47,7 +47,7 @@ class Findings:
     stray: list[str] = field(default_factory=list)
     """Events where nothing passed and nothing was wrong."""
     ghosts: int = 0
-    """Passages, excused, that were told as several tracks while the scene was learned anew."""
+    """Passages, excused, that were told as several tracks, as the picture was spoilt or the scene learned anew."""
 
     @property
     def are_good(self) -> bool:
@@ -101,8 +101,8 @@ def judge(
     until : float
         When the events were read.
     learns : bool
-        Faults make the service learn the scene anew. Meanwhile who stands in the picture is seen twice, as itself and
-        as the hole that it left: events of several tracks are then no duplicates.
+        Faults spoil pictures, or make the service learn the scene anew, when who stands in it is seen twice, as itself
+        and as the hole that it left: events of several tracks are then no duplicates.
     """
     found = Findings()
     for id, n in Counter(event.id for event in events).items():

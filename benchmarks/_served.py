@@ -177,6 +177,15 @@ class Served:
         """The status of the first camera."""
         return next(iter(self.cameras().values()))
 
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels. Raises FaultError if there is none."""
+        lines = [
+            line.split() for line in self.get("/metrics").splitlines() if line.startswith((f"{name} ", f"{name}{{"))
+        ]
+        if not lines:
+            raise FaultError(f"no metric {name}")
+        return sum(float(words[-1]) for words in lines)
+
     def wait_for_frames(self, n: int = 3, *, timeout: float = 60.0) -> float:
         """Until `n` more frames were looked at; gives the time."""
         seen: list[int] = []

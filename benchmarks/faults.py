@@ -37,7 +37,7 @@ def camera_drops(args: argparse.Namespace, folder: Path) -> Row:
     """The camera closes its connections and refuses new ones for a while."""
     with Stage(folder) as stage:
         for _ in range(args.times):
-            time.sleep(args.random.uniform(1, 7))
+            time.sleep(args.random.uniform(5, 16))
             fault = stage.camera.drop(args.random.uniform(0.5, 3 if args.quick else 8))
             stage.note_down(fault.begin, fault.end)
         reconnects = stage.served.camera()["reconnects"]
@@ -69,6 +69,7 @@ def broker_away(args: argparse.Namespace, folder: Path) -> Row:
                 time.sleep(12 if args.quick else 60)
                 broker.start()
                 stage.rest()
+            stage.expect(stage.served.metric("motionseg_sink_failures_total") > 0, "the broker was never missed")
             row = stage.result()
             ids = {event.id for event in stage.events() if event.end is not None}
             with suppress(FaultError):
@@ -124,6 +125,7 @@ def database_locked(args: argparse.Namespace, folder: Path) -> Row:
             finally:
                 lock.execute("ROLLBACK")
                 lock.close()
+        stage.expect(stage.served.metric("motionseg_store_retries_total") > 0, "the store was never missed")
         return stage.result()
 
 
@@ -141,6 +143,7 @@ def database_restarted(args: argparse.Namespace, folder: Path) -> Row:
                 server.start()
                 stage.rest()
                 stage.expect_alike(before)
+            stage.expect(stage.served.metric("motionseg_store_retries_total") > 0, "the store was never missed")
             return stage.result()
     finally:
         server.stop("immediate")
@@ -164,6 +167,7 @@ def disk_full(args: argparse.Namespace, folder: Path) -> Row:
                 stage.served.check_alive()
                 ballast.unlink()
                 stage.rest()
+            stage.expect(stage.served.metric("motionseg_store_retries_total") > 0, "the store was never missed")
             return stage.result()
     finally:
         subprocess.run(["umount", "-l", str(state)], capture_output=True)
@@ -316,7 +320,7 @@ def corrupt_bytes(args: argparse.Namespace, folder: Path) -> Row:
             time.sleep(args.random.uniform(2, 9))
             fault = stage.camera.corrupt(args.random.uniform(0.5, 3))
             stage.note_down(fault.begin, fault.end)
-        return stage.result(after=LEARNING / 2)
+        return stage.result(after=LEARNING / 2, learns=True)
 
 
 def resolution_change(args: argparse.Namespace, folder: Path) -> Row:
