@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from _live_source import OTHER_SIZE, SIZE, ZONE, Film, LiveSource, Passage
-from _oracle import Stored, changed, judge, read_store, shared_tracks, up_between
+from _oracle import LONGEST, Stored, changed, judge, read_store, shared_tracks, up_between
 from _served import Served
 from _shared import Row
 
@@ -123,7 +123,7 @@ class Stage:
 
     # --- the end -----------------------------------------------------------------------------
 
-    def result(self, *, after: float = 1.5, learns: bool = False, shift: Callable[[float], float] | None = None) -> Row:
+    def result(self, *, after: float = 1.5, learns: bool = False, jumps: Sequence[tuple[float, float]] = ()) -> Row:
         """Let two passages go by without fault, judge, and stop the service.
 
         Parameters
@@ -132,8 +132,8 @@ class Stage:
             Seconds that are excused after what was down.
         learns : bool
             See :func:`judge`.
-        shift : callable, optional
-            Seconds by which the service's clock was ahead, of a time since 1970: then nothing is excused.
+        jumps : sequence of (float, float)
+            Since when (seconds since 1970) the service's clock is how many seconds ahead; the first is since ever.
         """
         self.rest(2)
         until = time.time()
@@ -141,9 +141,13 @@ class Stage:
         passages = [p for p in self.camera.passages(self.began, until - TOLD + 0.5) if p.enter >= self.began]
         events = [event for event in events if event.id not in self._early]
         up = up_between(self.began, until, self.down, after=after)
-        if shift:
-            passages = [replace(p, enter=p.enter + shift(p.enter), leave=p.leave + shift(p.enter)) for p in passages]
-            up, until = [(float("-inf"), float("inf"))], until + shift(until)
+        if jumps:
+            shifts = [next(ahead for since, ahead in reversed(jumps) if since <= p.enter) for p in passages]
+            passages = [
+                replace(p, enter=p.enter + ahead, leave=p.leave + ahead)
+                for p, ahead in zip(passages, shifts, strict=True)
+            ]
+            up, until = list(_shifted(up, jumps)), float("inf")  # now is when nothing is open
         findings = judge(passages, events, up, until, learns=learns)
         self.served.stop()
         self.problems += problems + [f"changed by the stop: {what}" for what in changed(events, self.events())]
@@ -154,6 +158,16 @@ class Stage:
         if self._back:
             row |= {"back_median_s": statistics.median(self._back), "back_max_s": max(self._back)}
         return {**row, "ok": findings.are_good and not self.problems}
+
+
+def _shifted(up: Sequence[tuple[float, float]], jumps: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """`up` by a clock that was set now and then. What goes on over a jump goes on by the clock it began with."""
+    ends = [since for since, _ in jumps[1:]] + [float("inf")]
+    for begin, end in up:
+        for (since, ahead), until in zip(jumps, ends, strict=True):
+            first, last = max(begin, since), min(end, until + LONGEST / 2)
+            if first < min(last, until):
+                yield first + ahead, last + ahead
 
 
 def with_problems(row: Row, problems: list[str]) -> Row:

@@ -193,6 +193,10 @@ def kill(args: argparse.Namespace, folder: Path) -> Row:
             time.sleep(args.random.uniform(3, 15))
             before = stage.events()
             at = stage.served.kill()
+            if args.random.random() < 0.2:  # also while it starts
+                stage.served.start(ready=False)
+                time.sleep(args.random.uniform(0, 5))
+                stage.served.kill()
             begun = time.time()
             stage.served.start()
             stage.note_down(at, begun)
@@ -218,6 +222,30 @@ def _ends_in(path: Path) -> tuple[set[str], int]:
     return ids, torn
 
 
+def kill_without_store(args: argparse.Namespace, folder: Path) -> Row:
+    """PostgreSQL is away; what is told meanwhile has to survive a kill -9, and a start before the store is back."""
+    server = Postgres(folder / "postgres")
+    server.start()
+    try:
+        with Stage(folder, f'[store]\nurl = "{server.url}"\n', store=server.url) as stage:
+            for _ in range(args.times):
+                stage.rest()
+                before = stage.events()
+                server.stop("immediate")
+                stage.rest()
+                at = stage.served.kill()
+                begun = time.time()
+                stage.served.start()
+                stage.note_down(at, begun)
+                stage.rest()
+                server.start()
+                stage.rest(2)
+                stage.expect_alike(before)
+            return stage.result(after=1.0)
+    finally:
+        server.stop("immediate")
+
+
 _SHIFTED = """\
 import os, time
 
@@ -237,33 +265,58 @@ time.time_ns = lambda: _time_ns() + int(_ahead() * 1e9)
 """
 
 
-def clock_jumps(args: argparse.Namespace, folder: Path) -> Row:
-    """The wall clock is set, now between passages, now in the middle of one.
+class Clock:
+    """The wall clock of a service.
 
-    `time.time` and `time.time_ns` of the service's Python are shifted (a sitecustomize.py); ``datetime.now`` and the
-    clocks of libraries in C are not.
+    `time.time` and `time.time_ns` of its Python are shifted (a sitecustomize.py); ``datetime.now``, the clocks of
+    libraries in C and the times of files are not.
     """
-    (folder / "shifted").mkdir()
-    (folder / "shifted" / "sitecustomize.py").write_text(_SHIFTED)
-    ahead = folder / "ahead"
-    path = os.pathsep.join(filter(None, [str(folder / "shifted"), os.environ.get("PYTHONPATH")]))
-    jumps = [(0.0, 0.0)]  # since when, seconds ahead
-    offsets = (3600.0, -3600.0, 40.5 * 86400, -7.3e8, 1800.0, -86400.0, 90.0, -5400.0)
-    with Stage(folder, environment={"PYTHONPATH": path, "AHEAD": str(ahead)}) as stage:
+
+    _AHEAD = (3600.0, -3600.0, 40.5 * 86400, -7.3e8, 1800.0, -86400.0, 90.0, -5400.0)
+
+    def __init__(self, folder: Path) -> None:
+        self._file, shifted = folder / "ahead", folder / "shifted"
+        shifted.mkdir()
+        (shifted / "sitecustomize.py").write_text(_SHIFTED)
+        path = os.pathsep.join(filter(None, [str(shifted), os.environ.get("PYTHONPATH")]))
+        self.environment = {"PYTHONPATH": path, "AHEAD": str(self._file)}
+        self.jumps = [(0.0, 0.0)]  # since when, seconds ahead
+
+    def set(self) -> None:
+        """Another time, as it was never before."""
+        turn = len(self.jumps) - 1
+        ahead = self._AHEAD[turn % len(self._AHEAD)] + 400 * (turn // len(self._AHEAD))
+        new = self._file.with_suffix(".new")
+        new.write_text(str(ahead))
+        os.replace(new, self._file)
+        self.jumps.append((time.time(), ahead))
+
+
+def clock_jumps(args: argparse.Namespace, folder: Path) -> Row:
+    """The wall clock is set, now between passages, now in the middle of one."""
+    clock = Clock(folder)
+    with Stage(folder, environment=clock.environment) as stage:
         for turn in range(args.times):
             passage = stage.next_passage()
-            moment = passage.enter + 1.2 if turn % 2 == 0 else passage.leave + TOLD
-            time.sleep(moment - time.time())
-            offset = offsets[turn % len(offsets)] + 400 * (turn // len(offsets))
-            ahead.with_suffix(".new").write_text(str(offset))
-            os.replace(ahead.with_suffix(".new"), ahead)
-            jumps.append((time.time(), offset))
+            time.sleep((passage.enter + 1.2 if turn % 2 == 0 else passage.leave + TOLD) - time.time())
+            clock.set()
             stage.rest()
+        return stage.result(jumps=clock.jumps)
 
-        def shift(moment: float) -> float:
-            return next(offset for since, offset in reversed(jumps) if since <= moment)
 
-        return stage.result(shift=shift)
+def clock_set_while_down(args: argparse.Namespace, folder: Path) -> Row:
+    """kill -9 in the middle of a passage; when the service starts again, the clock has been set."""
+    clock = Clock(folder)
+    with Stage(folder, environment=clock.environment) as stage:
+        for _ in range(args.times):
+            stage.rest()
+            time.sleep(stage.next_passage().enter + 1.2 - time.time())
+            at = stage.served.kill()
+            clock.set()
+            begun = time.time()
+            stage.served.start()
+            stage.note_down(at, begun)
+        return stage.result(jumps=clock.jumps)
 
 
 def corrupt_state(args: argparse.Namespace, folder: Path) -> Row:
@@ -347,7 +400,9 @@ SCENARIOS: dict[Callable[[argparse.Namespace, Path], Row], tuple[int, int]] = {
     database_restarted: (4, 2),
     disk_full: (2, 1),
     kill: (50, 4),
+    kill_without_store: (3, 1),
     clock_jumps: (8, 2),
+    clock_set_while_down: (6, 2),
     corrupt_state: (8, 2),
     corrupt_bytes: (10, 2),
     resolution_change: (6, 2),
