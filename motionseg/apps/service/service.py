@@ -15,13 +15,14 @@ import cv2
 from pydantic import ValidationError
 
 import motionseg
-from motionseg.apps.service._complaints import complaints_of
+from motionseg.apps.service._complaints import Complaint, complaints_of
 from motionseg.apps.service.building import (
     build_camera_segmenter,
     build_detector,
     build_rules,
     places_from_dicts,
     rules_from_dicts,
+    segmenter_complaints,
 )
 from motionseg.apps.service.bulletin import Bulletin
 from motionseg.apps.service.config import CameraSection, Config, load_config
@@ -79,7 +80,7 @@ class CameraLookout(Lookout):
             "zones": [place for place in places if "sides" not in place],
             "lines": [place for place in places if "sides" in place],
             "rules": [describe_rule(rule) for rule in build_rules(self.section)],
-            "tuning": describe_tuning(self.sight.segmenter, **size),
+            "tuning": describe_tuning(self.sight.segmenter, build_camera_segmenter(self.configured), **size),
             "edited": bool(self.edits),
         }
 
@@ -394,11 +395,18 @@ def edited(section: CameraSection, edits: dict[str, Any]) -> CameraSection:
     rules_from_dicts(facts["rule"], places_from_dicts(facts["zone"], facts["line"]))
     try:
         changed = CameraSection.model_validate(facts)
+        complaints = segmenter_complaints(changed)
     except ValidationError as error:
-        texts = [complaint.text for complaint in complaints_of(error, facts, CameraSection)]
-        raise ParameterError("\n".join(texts)) from None
-    build_camera_segmenter(changed)
+        complaints = complaints_of(error, facts, CameraSection)
+    if complaints:
+        raise ParameterError("\n".join(_told(complaint) for complaint in complaints))
     return changed
+
+
+def _told(complaint: Complaint) -> str:
+    """What is wrong, behind the key as it is edited."""
+    table, *key = (str(part) for part in complaint.path)
+    return f"tuning.{'.'.join(key)}: {complaint.text}" if table == "settings" else complaint.text
 
 
 def _revealed(section: Any) -> dict[str, Any]:

@@ -195,6 +195,13 @@ def test_reloads_and_is_edited_without_losing_what_it_knows(served):
     bad = served.put(path, [{"name": "corner", "points": [[0, 0], [2, 0]]}])
     assert bad.status_code in (400, 422)
     assert "corner" in bad.json()["error"] or "points" in bad.json()["error"]
+    tuned = served.put("/api/cameras/door/tuning", {"threshold": 40, "min_area": 9}).json()
+    threshold = served.get("/api/cameras/door").json()["setup"]["tuning"]["threshold"]
+    assert (threshold["value"], threshold["default"]) == (40, 28), tuned
+    bad = served.put("/api/cameras/door/tuning", {"threshold": -4})
+    assert bad.status_code in (400, 422)
+    assert bad.json()["error"].startswith("tuning.threshold")
+    assert "learns the scene anew" not in served.log
     assert served.stop() == 0
     served.write(cameras={"door": YARD})
     served.start()
