@@ -11,8 +11,10 @@ VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "motionseg" / "__init__.py
 REPORT = ["jinja2>=3.1", "matplotlib>=3.8"]
 REFINE = ["torch>=2.5", "kornia>=0.7", "safetensors>=0.4", "tensorboardX>=2.6"]
 EXPORT = [*REFINE, "onnx>=1.16", "onnxscript>=0.2", "onnxruntime>=1.18"]
+SERVICE = ["fastapi>=0.115", "uvicorn>=0.30", "prometheus-client>=0.20", "aiomqtt>=2.3", "httpx>=0.27", "tenacity>=8.3"]
+SERVICE += ["psycopg[binary]>=3.2"]
 TEST = ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "pandas>=2", "pycocotools>=2.0.7"]
-TEST += [*REPORT, *EXPORT]
+TEST += [*REPORT, *EXPORT, *SERVICE, "selenium>=4.20", "schemathesis>=4"]
 
 setup(
     name="motionseg",
@@ -24,7 +26,17 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["motionseg", "motionseg.*"]),
-    package_data={"motionseg": ["py.typed", "*.pyi", "apps/report/*.jinja", "apps/measured.json", "refine/weights/*"]},
+    package_data={
+        "motionseg": [
+            "py.typed",
+            "*.pyi",
+            "apps/report/*.jinja",
+            "apps/measured.json",
+            "apps/service/*.toml",
+            "apps/service/http/page/*",
+            "refine/weights/*",
+        ]
+    },
     install_requires=[
         "numpy>=1.26",
         "scipy>=1.11",
@@ -43,6 +55,7 @@ setup(
         "refine": REFINE,
         "export": EXPORT,
         "report": REPORT,
+        "service": SERVICE,
         "test": TEST,
         "all": TEST,
     },

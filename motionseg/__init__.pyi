@@ -13,6 +13,8 @@ from . import regions as regions
 from . import testing as testing
 from . import track as track
 from . import viz as viz
+from .apps.watch import Watch as Watch
+from .apps.watch import watch as watch
 from .core.errors import FrameError as FrameError
 from .core.errors import MissingExtraError as MissingExtraError
 from .core.errors import MotionSegError as MotionSegError
@@ -23,6 +25,7 @@ from .core.errors import StateError as StateError
 from .core.errors import UnsupportedError as UnsupportedError
 from .core.parallel import get_num_threads as get_num_threads
 from .core.parallel import set_num_threads as set_num_threads
+from .core.types import Event as Event
 from .core.types import Regions as Regions
 from .core.types import Segmentation as Segmentation
 from .core.types import Tracks as Tracks

@@ -18,8 +18,10 @@ from rich.text import Text
 
 import motionseg
 from motionseg.apps.cli_evaluation import bench, datasets, report, score
+from motionseg.apps.cli_events import events
 from motionseg.apps.cli_refinement import adapt, export, train
 from motionseg.apps.cli_segmentation import segment, track
+from motionseg.apps.cli_service import config, serve
 from motionseg.apps.manners import (
     FrameProgress,
     Json,
@@ -195,8 +197,9 @@ def doctor(json_: Json = False) -> None:
         print("no problems found")
 
 
-for _command in (segment, track, datasets, bench, score, report, train, adapt, export):
+for _command in (segment, track, events, serve, datasets, bench, score, report, train, adapt, export):
     app.command()(_command)
+app.add_typer(config, name="config")
 
 
 def main() -> None:

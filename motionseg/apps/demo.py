@@ -23,6 +23,7 @@ from motionseg.viz.overlay import Trails, draw_overlay
 
 __all__ = ["run_demo"]
 
+_FILES = ("street.mp4", "overlay.mp4", "contact_sheet.png")
 _LEARNING = 25  # frames that the model is given before it is judged
 
 
@@ -34,7 +35,9 @@ def run_demo(
     on_frame: Callable[[int, Segmentation], None] = lambda done, segmentation: None,
     stop: Stop | None = None,
 ) -> dict[str, Any]:
-    """Segment and track a synthetic street; write ``overlay.mp4`` and ``contact_sheet.png`` into `folder`.
+    """Segment and track a synthetic street.
+
+    Writes ``street.mp4``, ``overlay.mp4`` and ``contact_sheet.png`` into `folder`.
 
     Returns
     -------
@@ -56,7 +59,11 @@ def run_demo(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: {error}") from error
-    with stop.listening(), VideoWriter(folder / "overlay.mp4", fps=scene.fps) as film:
+    with (
+        stop.listening(),
+        VideoWriter(folder / "street.mp4", fps=scene.fps) as plain,
+        VideoWriter(folder / "overlay.mp4", fps=scene.fps) as film,
+    ):
         for picture in stop.until_asked(scene):
             began = time.perf_counter()
             result = segmenter.step(picture.frame, picture.time, index=picture.index)
@@ -67,6 +74,7 @@ def run_demo(
             track_ids |= set(result.tracks.visible.ids.tolist())
             trails.update(result.tracks)
             drawn = draw_overlay(picture.frame, result, trails=trails)
+            plain.write(picture.frame, picture.time)
             film.write(drawn, picture.time)
             if picture.index in shown:
                 sheet += [picture.frame, _heat(result.score), result.mask, drawn]
@@ -84,7 +92,7 @@ def run_demo(
         "tracks": len(track_ids),
         "frames_per_second": round((done - 1) / seconds, 1) if seconds else 0.0,
         "versions": versions(),
-        "files": [str(folder / name) for name in ("overlay.mp4", "contact_sheet.png") if (folder / name).exists()],
+        "files": [str(folder / name) for name in _FILES if (folder / name).exists()],
     }
 
 

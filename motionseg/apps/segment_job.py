@@ -6,9 +6,10 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,15 +36,24 @@ Listener = Callable[[int, Segmentation], None]
 _RESULT = re.compile(
     r"masks|evidence|tracks\.csv|masks(-\d+)?\.mkv|overlay(-\d+)?\.mp4"
     r"|tracks\.(txt|json)|tracks_mots\.txt|track_table\.csv|(trajectories|heat|dwell)\.png"
+    r"|events\.jsonl|statistics\.csv|clips|snapshots"
 )
+_IN_FOLDERS = {  # of the folders among these, the files that a run has put there
+    "masks": r"\d{6,}\.png",
+    "evidence": r"\d{6,}\.png",
+    "clips": r".+-\d+-\d+\.(mp4|mkv)",
+    "snapshots": r".+-\d+-\d+\.jpg",
+}
 _STATE, _MORE = "state.npz", "more."
 
 
 class MoreOutputs:
     """What a run writes beside masks, tracks.csv and overlay: nothing, unless a subclass says so."""
 
-    facts: ClassVar[dict[str, Any]] = {"tracking": False}
+    facts: Mapping[str, Any] = MappingProxyType({"tracking": False})
     """Parts of the summary that a run must have in common with the one that it resumes."""
+    draws_evidence: ClassVar[bool] = True
+    """Whether a segmenter that explains itself also gets a picture of each frame."""
 
     def open(self, stack: ExitStack, folder: Path) -> None:
         """Before the first frame; what `stack` is given is closed after the last. Files are continued."""
@@ -73,6 +83,7 @@ def segment_to_folder(
     start: float | None = None,
     end: float | None = None,
     width: int | None = None,
+    max_fps: float | None = None,
     offline: bool = False,
     overwrite: bool = False,
     resume: bool = False,
@@ -95,6 +106,8 @@ def segment_to_folder(
         also gets ``evidence/%06d.png``.
     overlay : bool
         Also write ``overlay.mp4``.
+    max_fps : float, above 0, optional
+        Of more frames a second, some are passed over.
     offline : bool
         Read the source twice: first to learn from all of it.
     overwrite : bool
@@ -121,7 +134,7 @@ def segment_to_folder(
     summary: dict[str, Any] = {"source": str(source), "complete": False, "error": None, "frames": 0, "seconds": 0.0}
     facts = {"model": model_name(segmenter.background), "linker": linker_name(segmenter.linker)}
     facts |= {"parameters": segmenter_parameters(segmenter), "masks": masks, "resized_to": width, "offline": offline}
-    facts |= {"explain": segmenter.explain, **more.facts}
+    facts |= {"explain": segmenter.explain, "max_fps": max_fps, **more.facts}
     is_whole, done_until = True, -math.inf
     if resume:
         summary |= _continue(folder, segmenter, more, source, facts)
@@ -143,10 +156,10 @@ def segment_to_folder(
         track_ids: set[int] = set(summary.pop("track_ids", ()))
         try:
             with ExitStack() as stack:
-                outputs = _Outputs(stack, folder, video.fps or 25.0, masks, overlay)
+                outputs = _Outputs(stack, folder, video.fps or 25.0, masks, overlay, more.draws_evidence)
                 more.open(stack, folder)
                 for index, seconds, frame in stop.until_asked(video):
-                    if seconds <= done_until:
+                    if seconds <= done_until or not _is_due(seconds, summary.get("last_time"), max_fps):
                         continue
                     is_whole = False  # between learning a frame and having written it
                     result = segmenter.step(frame, seconds, index=index)
@@ -193,11 +206,13 @@ def segment_to_folder(
 class _Outputs:
     """The files of one run."""
 
-    def __init__(self, stack: ExitStack, folder: Path, fps: float, masks: str, overlay: bool) -> None:
+    def __init__(
+        self, stack: ExitStack, folder: Path, fps: float, masks: str, overlay: bool, draws_evidence: bool
+    ) -> None:
         enter = stack.enter_context
         self._tracks = enter(TracksCsvWriter(folder / "tracks.csv", append=True))
         self._pictures = enter(MaskFolderWriter(folder / "masks")) if masks == "png" else None
-        self._evidence = folder / "evidence"
+        self._evidence = folder / "evidence" if draws_evidence else None
         self._film = enter(MaskVideoWriter(_free(folder, "masks.mkv"), fps=fps)) if masks == "video" else None
         self._overlay = enter(VideoWriter(_free(folder, "overlay.mp4"), fps=fps)) if overlay else None
         self._trails = Trails()
@@ -208,7 +223,7 @@ class _Outputs:
             self._pictures.write(result.index, result.mask)
         if self._film is not None:
             self._film.write(result.mask, result.time)
-        if result.evidence:
+        if result.evidence and self._evidence is not None:
             write_image(self._evidence / f"{result.index:06d}.png", draw_evidence(frame, result))
         if self._overlay is not None:
             self._trails.update(result.tracks)
@@ -216,6 +231,13 @@ class _Outputs:
         believed = result.tracks.believed
         self._tracks.write(result.index, believed)
         return set(believed.ids.tolist())
+
+
+def _is_due(seconds: float, last: float | None, max_fps: float | None) -> bool:
+    """Whether a frame is the first one in its part of a second."""
+    if max_fps is None or last is None:
+        return True
+    return math.floor(seconds * max_fps + 1e-6) > math.floor(last * max_fps + 1e-6)
 
 
 def _note_camera(summary: dict[str, Any], result: Segmentation) -> None:
@@ -289,9 +311,9 @@ def _clear(folder: Path) -> None:
         for path in folder.iterdir():
             if _is_ours(path.name) and path.is_file():
                 path.unlink()
-        pictures = (picture for name in ("masks", "evidence") for picture in (folder / name).glob("*.png"))
-        for picture in pictures:
-            if re.fullmatch(r"\d{6,}", picture.stem):
-                picture.unlink()
+        for name, pattern in _IN_FOLDERS.items():
+            for path in (folder / name).glob("*"):
+                if re.fullmatch(pattern, path.name) and path.is_file():
+                    path.unlink()
     except OSError as failure:
         raise OutputError(f"{folder}: {failure}") from failure

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def track_to_folder(source: str | int, folder: Path, *, join: bool = False, **op
 class _TrackOutputs(MoreOutputs):
     """Tracks in three more formats while they come; tables and pictures from what is remembered of them."""
 
-    facts: ClassVar[dict[str, Any]] = {"tracking": True}
+    facts = MappingProxyType({"tracking": True})
 
     def __init__(self, join: bool) -> None:
         self._join = join

@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "_compression": ["compressed"],
+        "clips": ["ClipFacts", "PacketRing", "copy_clip"],
         "coco": [
             "coco_results",
             "read_coco",

@@ -18,15 +18,24 @@ from motionseg.core.errors import SourceError
 from motionseg.core.types import Frame
 from motionseg.io._source import Picture, Source
 
-__all__ = ["is_url", "open_device", "open_file", "open_url"]
+__all__ = ["TOLERANT", "Converter", "Tap", "hide_secrets", "is_url", "open_device", "open_file", "open_url"]
+
+Tap = Callable[[av.Packet], None]
+"""Is given every packet of the video, before it is decoded and on the thread that decodes."""
 
 _URL = re.compile(r"(https?|rtsps?|rtmps?|rtp|udp|srt)://", re.IGNORECASE)
+# Up to the last @, as passwords with an @ or / in them are given, too; digits alone are a port.
+_PASSWORD = re.compile(r"(://[^/?#@:]*):(?!\d+(?:[/?#]|$))(?:\S*|[^/?#]*)@")
+# Cheap cameras want it in the path or the query: rtsp://10.0.0.9/user=admin&password=secret&channel=1.sdp
+_NAMED = re.compile(
+    r"\b((?:pass(?:word|wd|phrase)?|pwd|token|secret|key|auth|sig(?:nature)?)=)[^&#/\s]+", re.IGNORECASE
+)
 _TEXT_AS_PICTURES = "tty"  # the name of FFmpeg's demuxer that draws any .txt file on a terminal
 _LUMA_FIRST = frozenset({"gray", "nv12", "nv21"}) | {
     f"yuv{range_}{sampling}p" for range_ in ("", "j") for sampling in (410, 411, 420, 422, 440, 444)
 }
 # Titles in a wrong encoding are no reason to refuse a video; from PyAV 19 on they are none by themselves.
-_TOLERANT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+TOLERANT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _JPEG_RANGE = 2  # AVCOL_RANGE_JPEG
 # Luma is stored as 16..235 in most videos; grey frames are to have the full range, as those of images.
 _FULL_RANGE = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
@@ -37,7 +46,12 @@ def is_url(source: str) -> bool:
     return _URL.match(source) is not None
 
 
-def open_file(path: str, *, grey: bool, fps: float) -> Source:
+def hide_secrets(text: str) -> str:
+    """`text`, with ``***`` for the passwords and keys in the addresses that it holds."""
+    return _NAMED.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text))
+
+
+def open_file(path: str, *, grey: bool, fps: float, on_packet: Tap | None) -> Source:
     """A video file."""
     try:
         if not Path(path).exists():
@@ -52,28 +66,38 @@ def open_file(path: str, *, grey: bool, fps: float) -> Source:
     except (OSError, ValueError) as error:
         raise SourceError(getattr(error, "strerror", None) or str(error), source=path) from error
     # "file:" keeps names such as "a:b.mp4" from being taken for a protocol.
-    return _open(f"file:{path}", name=path, timeout=None, live=False, grey=grey, fps=fps)
+    return _open(f"file:{path}", name=path, timeout=None, live=False, grey=grey, fps=fps, on_packet=on_packet)
 
 
-def open_url(url: str, *, grey: bool, fps: float, timeout: float) -> Source:
+def open_url(url: str, *, grey: bool, fps: float, timeout: float, on_packet: Tap | None = None) -> Source:
     """A stream or a file on a server; live unless it is a file of known duration over HTTP."""
-    name = re.sub(r"(://[^/?#@:]*):[^/?#]*@", r"\1:***@", url)
-    options = {"rtsp_flags": "prefer_tcp"} if url.lower().startswith("rtsp") else {}
+    # Cameras say their rate; to measure it takes another two seconds, and pictures as old as that.
+    options = {"rtsp_flags": "prefer_tcp", "fpsprobesize": "0"} if url.lower().startswith("rtsp") else {}
     live = None if url.lower().startswith("http") else True
-    return _open(url, name=name, timeout=timeout, live=live, grey=grey, fps=fps, options=options)
+    how = {"grey": grey, "fps": fps, "on_packet": on_packet, "options": options}
+    return _open(url, name=hide_secrets(url), timeout=timeout, live=live, **how)
 
 
-def open_device(number: int, *, grey: bool, fps: float, timeout: float) -> Source:
+def open_device(number: int, *, grey: bool, fps: float, timeout: float, on_packet: Tap | None) -> Source:
     """Camera `number` of this machine (Video4Linux)."""
     path = f"/dev/video{number}"
-    return _open(path, name=path, timeout=timeout, live=True, grey=grey, fps=fps, format="v4l2")
+    how = {"grey": grey, "fps": fps, "on_packet": on_packet, "format": "v4l2"}
+    return _open(path, name=path, timeout=timeout, live=True, **how)
 
 
 def _open(
-    address: str, *, name: str, timeout: float | None, live: bool | None, grey: bool, fps: float, **how: Any
+    address: str,
+    *,
+    name: str,
+    timeout: float | None,
+    live: bool | None,
+    grey: bool,
+    fps: float,
+    on_packet: Tap | None,
+    **how: Any,
 ) -> Source:
     try:
-        container = av.open(address, timeout=timeout, **_TOLERANT, **how)
+        container = av.open(address, timeout=timeout, **TOLERANT, **how)
     except (av.FFmpegError, OSError, ValueError) as error:
         # Not chained: FFmpeg's error holds the whole address, and so the password.
         raise SourceError(f"cannot be opened: {_reason(error, timeout)}", source=name) from None
@@ -94,7 +118,15 @@ def _open(
         seconds = float(stream.duration * stream.time_base)
     return Source(
         name=name,
-        pictures=_pictures(container, stream, name, live=live, grey=grey, fps=rate or fps, timeout=timeout),
+        pictures=_pictures(
+            container,
+            _Decoder(container, stream, on_packet),
+            name,
+            live=live,
+            grey=grey,
+            fps=rate or fps,
+            timeout=timeout,
+        ),
         fps=rate,
         n_frames=None if live else stream.frames or None,
         duration=None if live else seconds,
@@ -114,11 +146,10 @@ def _reason(error: Exception, timeout: float | None) -> str:
 
 
 def _pictures(
-    container: Any, stream: Any, name: str, *, live: bool, grey: bool, fps: float, timeout: float | None
+    container: Any, decoder: _Decoder, name: str, *, live: bool, grey: bool, fps: float, timeout: float | None
 ) -> Generator[Picture, None, None]:
-    clock = _Clock(stream, 1 / fps)
-    decoder = _Decoder(container, stream)
-    converter = _Converter(name, grey=grey)
+    clock = _Clock(decoder.stream, 1 / fps)
+    converter = Converter(name, grey=grey)
     n_frames = 0
     with container:
         for frame in decoder:
@@ -138,9 +169,10 @@ def _pictures(
 class _Decoder:
     """The frames of a stream, as many as can be had; afterwards, what went wrong on the way."""
 
-    def __init__(self, container: Any, stream: Any) -> None:
+    def __init__(self, container: Any, stream: Any, on_packet: Tap | None = None) -> None:
         self.failure: Exception | None = None
-        self._container, self._stream = container, stream
+        self.stream = stream
+        self._container, self._on_packet = container, on_packet
         self._n_broken, self._end = 0, 0.0
         self._declared_end = _declared_end(container, stream)
 
@@ -152,7 +184,7 @@ class _Decoder:
                 if self._declared_end is not None:  # the file ends within it; decoding it spoils those before it
                     continue
             try:
-                frames = self._stream.codec_context.decode(packet)
+                frames = self.stream.codec_context.decode(packet)
             except av.FFmpegError:
                 self._n_broken += 1
                 continue
@@ -168,7 +200,9 @@ class _Decoder:
             for packet in self._container.demux():  # all streams: sound, too, tells how far the file goes
                 if packet.pts is not None and packet.time_base is not None:
                     self._end = max(self._end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-                if packet.size and packet.stream_index == self._stream.index:  # an empty one is a repeated frame
+                if packet.size and packet.stream_index == self.stream.index:  # an empty one is a repeated frame
+                    if self._on_packet is not None:
+                        self._on_packet(packet)
                     yield packet
         except av.FFmpegError as error:
             self.failure = error
@@ -222,7 +256,7 @@ class _Clock:
         return time
 
 
-class _Converter:
+class Converter:
     """Makes arrays of the frames of one stream."""
 
     def __init__(self, name: str, *, grey: bool) -> None:

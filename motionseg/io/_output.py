@@ -14,7 +14,7 @@ import cv2
 import numpy.typing as npt
 
 from motionseg.core.checks import check_number
-from motionseg.core.errors import OutputError, ParameterError
+from motionseg.core.errors import OutputError, ParameterError, SourceError
 from motionseg.core.state import replacing
 from motionseg.core.types import Frame
 
@@ -42,6 +42,8 @@ def naming(path: Path) -> Iterator[None]:
     """Turn what the system and FFmpeg raise into an OutputError that names `path`."""
     try:
         yield
+    except SourceError:  # of what is being written
+        raise
     except (OSError, ValueError, av.FFmpegError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputError(f"{path}: cannot be written: {reason}") from error

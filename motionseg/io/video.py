@@ -19,10 +19,11 @@ from motionseg.core.checks import check_choice, check_integer, check_number
 from motionseg.core.errors import ParameterError, SourceError
 from motionseg.core.types import Frame
 from motionseg.io import _container
+from motionseg.io._container import Tap
 from motionseg.io._source import Picture, Source
 from motionseg.io.images import IMAGE_SUFFIXES, open_images
 
-__all__ = ["VideoFrame", "VideoReader", "open_video"]
+__all__ = ["VideoFrame", "VideoReader", "fit_width", "open_source", "open_video"]
 
 
 class VideoFrame(NamedTuple):
@@ -46,6 +47,7 @@ def open_video(
     prefetch: int = 4,
     fps: float = 25.0,
     timeout: float = 10.0,
+    on_packet: Tap | None = None,
 ) -> VideoReader:
     """Open a video file, image folder, glob pattern, camera or stream, to iterate over its frames.
 
@@ -68,6 +70,9 @@ def open_video(
         Frames per second of images, and of videos that state neither rate nor timestamps.
     timeout : float, above 0
         Seconds after which a camera or stream that sends nothing is given up.
+    on_packet : callable, optional
+        Is given each packet of the video (`av.Packet`) before it is decoded, on the thread that decodes, such as
+        :meth:`PacketRing.add`. Images have no packets.
 
     Returns
     -------
@@ -106,24 +111,27 @@ def open_video(
     prefetch = check_integer("prefetch", prefetch, 0, 1024)
     fps = check_number("fps", fps, 0, above=True)
     timeout = check_number("timeout", timeout, 0, above=True)
-    opened = _open_source(source, grey=grey, fps=fps, timeout=timeout)
+    opened = open_source(source, grey=grey, fps=fps, timeout=timeout, on_packet=on_packet)
     return VideoReader(opened, start=start, end=end, width=width, prefetch=prefetch)
 
 
-def _open_source(source: Any, *, grey: bool, fps: float, timeout: float) -> Source:
+def open_source(
+    source: Any, *, grey: bool = False, fps: float = 25.0, timeout: float = 10.0, on_packet: Tap | None = None
+) -> Source:
+    """As :func:`open_video`, one layer down: pictures that are no arrays yet, of whatever sizes they come in."""
     if isinstance(source, int) and not isinstance(source, bool):
         number = check_integer("the number of a camera", source, 0)
-        return _container.open_device(number, grey=grey, fps=fps, timeout=timeout)
+        return _container.open_device(number, grey=grey, fps=fps, timeout=timeout, on_packet=on_packet)
     if not isinstance(source, (str, os.PathLike)):
         raise ParameterError(f"source is a path, pattern, address or camera number, not {source!r}")
     text = os.fsdecode(source)
     if _container.is_url(text):
-        return _container.open_url(text, grey=grey, fps=fps, timeout=timeout)
+        return _container.open_url(text, grey=grey, fps=fps, timeout=timeout, on_packet=on_packet)
     path = Path(text)
     is_pattern = glob.has_magic(text) and not os.path.lexists(path)
     if is_pattern or path.is_dir() or (path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES):
         return open_images(text, grey=grey, fps=fps)
-    return _container.open_file(text, grey=grey, fps=fps)
+    return _container.open_file(text, grey=grey, fps=fps, on_packet=on_packet)
 
 
 class VideoReader:
@@ -157,9 +165,8 @@ class VideoReader:
         except BaseException:
             source.pictures.close()
             raise
-        height, full_width = frame.shape[:2]
-        self.width = width or full_width
-        self.height = max(1, round(height * self.width / full_width))
+        self.width = width or frame.shape[1]
+        self.height = _height(frame, self.width)
         pictures = chain([first._replace(read=lambda: frame)], source.pictures)
         stop, size = threading.Event(), (self.width, self.height)
         frames = _select(pictures, source, start or 0.0, end or math.inf, frame.shape, size, stop)
@@ -216,6 +223,15 @@ def _select(
             raise SourceError(f"nothing at or after {start:g} s: the last frame is at {time:g} s", source=source.name)
     finally:
         source.pictures.close()
+
+
+def fit_width(frame: Frame, width: int) -> Frame:
+    """`frame` at another width, height in proportion; areas are averaged when shrinking, so thin things stay."""
+    return _resize(frame, (width, _height(frame, width)))
+
+
+def _height(frame: Frame, width: int) -> int:
+    return max(1, round(frame.shape[0] * width / frame.shape[1]))
 
 
 def _resize(frame: Frame, size: tuple[int, int]) -> Frame:

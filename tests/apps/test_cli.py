@@ -279,6 +279,8 @@ def test_demo_needs_no_data(tmp_path):
     assert summary["f_measure"] > 0.8
     with open_video(tmp_path / "d" / "overlay.mp4") as video:
         assert sum(1 for _ in video) == 60
+    with open_video(tmp_path / "d" / "street.mp4") as video:
+        assert sum(1 for _ in video) == 60
     assert (tmp_path / "d" / "contact_sheet.png").stat().st_size > 10_000
 
 

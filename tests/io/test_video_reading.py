@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from motionseg.core.errors import ParameterError, SourceError
 from motionseg.io import VideoFrame, VideoReader, images, open_video
-from motionseg.io._container import _Clock, _Converter, _Decoder, _upright
+from motionseg.io._container import Converter, _Clock, _Decoder, _upright
 from motionseg.io._source import Picture, Source
 
 
@@ -212,7 +212,7 @@ def test_pictures_of_10_bits_stay_sharp(make_video):
 def test_arrays_do_not_share_the_memory_of_the_decoder(frames, pixels, grey):
     frame = av.VideoFrame.from_ndarray(frames[1], format="bgr24").reformat(format=pixels)
     before = [bytes(plane) for plane in frame.planes]
-    array = _Converter("a", grey=grey).array(frame)
+    array = Converter("a", grey=grey).array(frame)
     array[:] = 7
     assert [bytes(plane) for plane in frame.planes] == before
 

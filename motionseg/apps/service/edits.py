@@ -12,7 +12,7 @@ from motionseg.io.write import write_json
 
 __all__ = ["Edits"]
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("motionseg.service")
 _KEYS = ("zones", "lines", "rules", "tuning")
 
 

@@ -96,9 +96,8 @@ class Sight:
         seen_time = self._seen_time + min(step, limit)
         seen = self.segmenter.step(frame, seen_time)
         self._shape, self.time, self._seen_time = frame.shape, time, seen_time
-        told = self.detector.update(
-            seen.tracks, time, identities=seen.identities, verdict=seen.verdict, evidence=seen.evidence
-        )
+        whose = seen.track_labels()  # also of linkers that know no pixels
+        told = self.detector.update(seen.tracks, time, identities=whose, verdict=seen.verdict, evidence=seen.evidence)
         return seen, [self._dated(event, wall - time) for event in told]
 
     def close(self) -> list[Event]:

@@ -26,21 +26,30 @@ _KNOWN = {
 """Range and meaning; None: from a quarter of the default to four times as much."""
 
 
-def describe_tuning(segmenter: MotionSegmenter, n_pixels: int = _SCREEN) -> dict[str, dict[str, Any]]:
-    """The settings of `segmenter` that sliders are good for, each with value, min, max, step and what it does."""
-    now = segmenter_parameters(segmenter)
-    if now.get("min_area") is None:
-        now["min_area"] = max(1, round(MIN_SHARE * n_pixels))
+def describe_tuning(
+    segmenter: MotionSegmenter, configured: MotionSegmenter, n_pixels: int = _SCREEN
+) -> dict[str, dict[str, Any]]:
+    """The settings of `segmenter` that sliders are good for: value, default (as `configured`), min, max, step, what."""
+    now, before = _settings(segmenter, n_pixels), _settings(configured, n_pixels)
     out = {}
     for key, (least, most, what) in _KNOWN.items():
         value = now.get(key)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             continue
-        low, high = (value / 4, value * 4) if least is None else (least, most)
+        default = before.get(key, value)
+        low, high = (default / 4, default * 4) if least is None else (least, most)
         whole = isinstance(value, int)
         step = 1 if whole else float(f"{(high - low) / 100:.1g}")
-        out[key] = {"value": value, "min": min(low, value), "max": max(high, value), "step": step, "what": what}
+        span = {"min": min(low, value), "max": max(high, value), "step": step}
+        out[key] = {"value": value, "default": default, **span, "what": what}
     return out
+
+
+def _settings(segmenter: MotionSegmenter, n_pixels: int) -> dict[str, Any]:
+    settings = segmenter_parameters(segmenter)
+    if settings.get("min_area") is None:
+        settings["min_area"] = max(1, round(MIN_SHARE * n_pixels))
+    return settings
 
 
 def describe_place(place: Zone | Line) -> dict[str, Any]:
