@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -307,3 +309,38 @@ def test_a_store_is_read_as_it_lies_there(bench, tmp_path):
         store.execute("INSERT INTO log VALUES ('gate-1', 'begin', ?)", (json.dumps({"start": 11.0}),))
     store.close()
     assert oracle.read_store(path)[1] == ["gate-1 begins 2 times", "gate-1 starts at [10.0, 11.0]"]
+
+
+# --- the scripts -----------------------------------------------------------------------------
+
+
+def run(script, *arguments):
+    command = [sys.executable, str(BENCHMARKS / script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=400)
+
+
+@pytest.mark.slow
+def test_a_service_that_is_killed_loses_nothing(tmp_path):
+    pytest.importorskip("fastapi")
+    words = ["--quick", "--only", "kill", "--times", 2, "--out", tmp_path / "faults.json"]
+    done = run("faults.py", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (row,) = json.loads((tmp_path / "faults.json").read_text())["rows"]
+    assert row["ok"]
+    assert (row["what"], row["times"], row["lost"], row["duplicated"], row["open"]) == ("kill", 2, 0, 0, 0)
+    assert row["passages"] > 0
+    again = run("faults.py", *words)
+    assert (again.returncode, "done_before True" in again.stdout) == (0, True), "it is not done twice"
+
+
+@pytest.mark.slow
+def test_soak_says_what_a_service_takes(tmp_path):
+    pytest.importorskip("fastapi")
+    done = run("soak.py", "--minutes", 0.3, "--cameras", 1, "--out", tmp_path / "soak.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "soak.json").read_text())
+    camera, service = found["rows"]
+    assert camera["frames_processed"] > 50
+    assert camera["latency_ms"] > 0
+    assert service["memory_mb"] > 50
+    assert len(found["memory_mb"]) == 2
