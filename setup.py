@@ -13,7 +13,15 @@ REFINE = ["torch>=2.5", "kornia>=0.7", "safetensors>=0.4", "tensorboardX>=2.6"]
 EXPORT = [*REFINE, "onnx>=1.16", "onnxscript>=0.2", "onnxruntime>=1.18"]
 SERVICE = ["fastapi>=0.115", "uvicorn>=0.30", "prometheus-client>=0.20", "aiomqtt>=2.3", "httpx>=0.27", "tenacity>=8.3"]
 SERVICE += ["psycopg[binary]>=3.2"]
-TEST = ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "pandas>=2", "pycocotools>=2.0.7"]
+TEST = [
+    "pytest>=8",
+    "pytest-xdist>=3.5",
+    "hypothesis>=6.100",
+    "ruff>=0.6",
+    "mypy>=1.11",
+    "pandas>=2",
+    "pycocotools>=2.0.7",
+]
 TEST += [*REPORT, *EXPORT, *SERVICE, "selenium>=4.20", "schemathesis>=4"]
 
 setup(

@@ -24,7 +24,7 @@ Field = npt.NDArray[np.float32]
 _SMALL = 120  # pixels of the shorter side of what is looked at
 _WINDOW = (9, 9)
 _TEXTURED = 9.0  # variance of a window, grey levels squared: below it is noise
-_FLAT = 0.05  # and below this rounding: such a window has no structure that could be alike
+_FLAT = 0.05  # and below this rounding: such a window has no structure, and is alike by chance
 _ALIKE = 0.75  # correlation of a window whose structure is that of the background
 _CHANGED = 0.06  # natural logarithm of a gain: what any model bears
 _WIDE = 0.25  # share of the known windows: a smaller change of light is a shadow, or the sun on a wall
@@ -80,7 +80,8 @@ class Illumination(Part):
         n_textured, n_alike = np.count_nonzero(textured), np.count_nonzero(alike)
         known = _flat_scene(ratio, f.variance) if n_textured < 0.02 * textured.size else alike
         verdict, gain = "none", np.zeros_like(ratio)
-        if n_textured >= 0.02 * textured.size and n_alike < 0.15 * n_textured:
+        n_seen = np.count_nonzero(alike & (f.variance > _FLAT))
+        if n_textured >= 0.02 * textured.size and n_seen < 0.15 * n_textured:
             verdict = "camera_covered" if f.variance.mean() < 0.2 * b.variance.mean() else "camera_moved"
         elif n_alike < 0.6 * n_textured and _is_shifted(f, b, n_alike / n_textured + 0.2):
             verdict = "camera_moved"
@@ -130,8 +131,7 @@ class _Structure:
     def resembles(self, other: _Structure) -> npt.NDArray[np.bool_]:
         """The textured windows of `other` whose structure is seen here, too."""
         covariance = cv2.blur(self.grey * other.grey, _WINDOW) - self.mean * other.mean
-        has_structure = other.textured & (self.variance > _FLAT)
-        return has_structure & (covariance > _ALIKE * np.sqrt(self.variance * other.variance))
+        return other.textured & (covariance > _ALIKE * np.sqrt(self.variance * other.variance))
 
     def share_alike(self, other: _Structure) -> float:
         """Of the textured windows of `other`."""
