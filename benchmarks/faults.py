@@ -203,14 +203,17 @@ def kill(args: argparse.Namespace, folder: Path) -> Row:
             stage.expect_alike(before)
         row = stage.result(after=1.0)
         closed = {event.id for event in stage.events() if event.end is not None}
-        told, torn = _ends_in(lines)
-        row |= {"jsonl_missing": len(closed - told), "jsonl_torn": torn}
-        return with_problems(row, [f"not in {lines.name}: {id}" for id in sorted(closed - told)])
+        ends, torn = _ends_in(lines)
+        row |= {"jsonl_missing": len(closed - ends.keys()), "jsonl_torn": torn}
+        problems = [f"not in {lines.name}: {id}" for id in sorted(closed - ends.keys())]
+        problems += [f"{id} ends at {sorted(told)} in {lines.name}" for id, told in ends.items() if len(told) > 1]
+        return with_problems(row, problems)
 
 
-def _ends_in(path: Path) -> tuple[set[str], int]:
-    """The ids whose end is in a file of JSON Lines; how many lines are none."""
-    ids, torn = set(), 0
+def _ends_in(path: Path) -> tuple[dict[str, set[float]], int]:
+    """The ends that each id has in a file of JSON Lines; how many lines are none."""
+    ends: dict[str, set[float]] = {}
+    torn = 0
     for line in path.read_text(errors="replace").splitlines():
         try:
             facts = json.loads(line)
@@ -218,8 +221,23 @@ def _ends_in(path: Path) -> tuple[set[str], int]:
             torn += 1
             continue
         if facts.get("end") is not None:
-            ids.add(facts["id"])
-    return ids, torn
+            ends.setdefault(facts["id"], set()).add(facts["end"])
+    return ends, torn
+
+
+def restarted(args: argparse.Namespace, folder: Path) -> Row:
+    """SIGTERM at a random moment, and a start: as after an update."""
+    with Stage(folder) as stage:
+        for _ in range(args.times):
+            time.sleep(args.random.uniform(3, 15))
+            before = stage.events()
+            at = time.time()
+            stage.served.stop()
+            begun = time.time()
+            stage.served.start()
+            stage.note_down(at, begun)
+            stage.expect_alike(before)
+        return stage.result(after=1.0)
 
 
 def kill_without_store(args: argparse.Namespace, folder: Path) -> Row:
@@ -400,6 +418,7 @@ SCENARIOS: dict[Callable[[argparse.Namespace, Path], Row], tuple[int, int]] = {
     database_restarted: (4, 2),
     disk_full: (2, 1),
     kill: (50, 4),
+    restarted: (10, 2),
     kill_without_store: (3, 1),
     clock_jumps: (8, 2),
     clock_set_while_down: (6, 2),
