@@ -33,6 +33,7 @@ _log = logging.getLogger("motionseg.service")
 _WAIT = 0.2  # seconds for a picture before commands are looked at
 _RECENT = 10.0  # seconds over which rates are told
 _FAILURES = 20  # frames in turn that fail before the scene is learned anew
+_FIRST_STATE = 15.0  # seconds after the start, if states are that rare
 _RECALL_EVERY = 5.0  # seconds between two questions to a store that is away
 _ALIVE_EVERY = 2.0  # seconds between two marks of life
 
@@ -96,14 +97,18 @@ class Lookout:
         self._latest: Latest | None = None
         self._clock: LiveClock | None = None
         self._trails = Trails()
-        self._is_recalled, self._recall_at, self._born = recall is None, 0.0, time.time()
-        self._kept_at = self._alive_at = time.monotonic()
+        self._is_recalled, self._recall_at = recall is None, 0.0
+        self._told: set[str] = set()  # before the store could be asked
+        self._last_alive = 0.0
+        self._alive_at = time.monotonic()
+        self._kept_at = self._alive_at - max(0.0, state_every - _FIRST_STATE)
         self._unstored: dict[tuple[str, bool], float] = {}  # when the frames of events had come
         self._count = _Count(cpu)
 
     # --- life --------------------------------------------------------------------------------
 
     def start(self) -> None:
+        self._last_alive = self._find_last_alive()
         self._resume()
         self.feed.start()
         self._thread = threading.Thread(target=self._run, name=f"lookout-{self.name}", daemon=True)
@@ -168,17 +173,17 @@ class Lookout:
             return
         self.sight.go_on_from(number=number + 1, track=track + 1)
         known = {event.id for event in self.sight.detector.open_events}
-        lost = [event for event in stored if event.id not in known and event.start < self._born]
-        last = self._last_alive()
+        lost = [event for event in stored if event.id not in known | self._told]
         ends = [
-            replace(event, end=max(event.start, min(last, self._born)), reason={**event.reason, "ended": "restart"})
+            replace(event, end=max(event.start, self._last_alive), reason={**event.reason, "ended": "restart"})
             for event in lost
         ]
         if ends:
             self._tell_store(ends, time.time())
-        self._is_recalled = True
+        self._is_recalled, self._told = True, set()
 
-    def _last_alive(self) -> float:
+    def _find_last_alive(self) -> float:
+        """When an earlier run has seen the camera last, seconds since 1970."""
         path = self._alive_file
         try:
             return 0.0 if path is None else path.stat().st_mtime
@@ -240,6 +245,8 @@ class Lookout:
         if not events:
             return
         now = time.time()
+        if not self._is_recalled:
+            self._told |= {event.id for event in events}
         if shot is not None:
             self._unstored |= {(event.id, event.is_open): shot.arrived for event in events}
         self._tell_store(events, now)

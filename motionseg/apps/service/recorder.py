@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from motionseg.apps.service.calendar import Calendar
 from motionseg.apps.service.recordings import KINDS, RecordingsFolder, day_of
 from motionseg.core.errors import MotionSegError, OutputError
 from motionseg.core.types import Event, Frame, Segmentation
@@ -105,6 +106,7 @@ class Recorder:
         self._counts = dict.fromkeys(("snapshots", "evidence", "clips", "retries", "lost", "removed"), 0)
         self._trouble: str | None = None
         self._next_sweep = self._last_sweep = -math.inf
+        self._calendar = Calendar()
         self._is_stopping = False
         self._thread: threading.Thread | None = None
 
@@ -266,7 +268,7 @@ class Recorder:
         if (now >= self._next_sweep or too_large) and not at_once:
             self._last_sweep, self._next_sweep = now, now + _SWEEP_EVERY
             try:
-                self.sweep(time.time())
+                self.sweep(self._calendar.now())
             except Exception:  # a folder that cannot be read today is no reason to record nothing tomorrow
                 _log.exception("the recordings could not be swept")
 

@@ -25,6 +25,7 @@ from motionseg.apps.service.building import (
     segmenter_complaints,
 )
 from motionseg.apps.service.bulletin import Bulletin
+from motionseg.apps.service.calendar import Calendar
 from motionseg.apps.service.config import CameraSection, Config, load_config
 from motionseg.apps.service.couriers import Courier, Sink
 from motionseg.apps.service.edits import Edits
@@ -252,7 +253,7 @@ class Service:
             self.bulletin.publish("event", telling.to_dict())
 
     def _do_chores(self) -> None:
-        cleaned = -_CLEANING_EVERY
+        cleaned, calendar = time.monotonic(), Calendar()
         while not self._stop.wait(_CHORES_EVERY):
             try:
                 for courier in self.couriers:
@@ -261,9 +262,8 @@ class Service:
                             courier.sink.camera_state(name, lookout.status())
                 if time.monotonic() - cleaned >= _CLEANING_EVERY:
                     cleaned = time.monotonic()
-                    self.recorder.sweep(time.time())
                     self._name_sinks()
-                    self.ledger.store.forget(time.time() - 86400 * self.config.store.keep_days)
+                    self.ledger.store.forget(calendar.now() - 86400 * self.config.store.keep_days)
             except Exception as error:  # of the next round, or never: the cameras go on
                 _log.warning("a chore failed: %s", error)
 

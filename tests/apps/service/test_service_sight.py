@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from motionseg import MotionSegmenter
+from motionseg.apps.service.calendar import Calendar
 from motionseg.apps.service.sight import LiveClock, Sight
 from motionseg.background import GaussianMixture, RunningAverage
 from motionseg.core.errors import StateError
@@ -177,3 +178,14 @@ def test_a_live_clock_never_goes_back(monkeypatch):
     now.update(time=DAY - 3600, monotonic=51.0)  # somebody sets it back
     assert clock.read(51.0) == (DAY + 1, DAY - 3600)
     assert LiveClock(DAY + 1).read(51.0) == (DAY + 1, DAY - 3600)
+
+
+def test_a_calendar_follows_leaps_slowly(monkeypatch):
+    now = {"time": DAY, "monotonic": 50.0}
+    for name in now:
+        monkeypatch.setattr(f"motionseg.apps.service.calendar.time.{name}", lambda name=name: now[name])
+    calendar = Calendar()
+    now.update(time=DAY + 100 * 86400, monotonic=60.0)  # set a hundred days ahead
+    assert calendar.now() == DAY + 20
+    now.update(time=DAY + 30, monotonic=80.0)  # and back
+    assert calendar.now() == DAY + 30
