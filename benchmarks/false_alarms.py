@@ -136,7 +136,8 @@ def main() -> int:
     clips, rows = args.data / "clips", []
     for name, (change, wanted) in CHANGES.items():
         if not args.only or name in args.only:
-            rows.append(watched(frames_of(clips / "vtest.avi", change), [HOUSE, LAWN], wanted, name))
+            zones = [HOUSE] if change is knocked else [HOUSE, LAWN]  # people come to where the lawn was
+            rows.append(watched(frames_of(clips / "vtest.avi", change), zones, wanted, name))
     if not args.only or "switched_light" in args.only:
         film = clips / "issue53_brightness_change.avi"
         whole = Zone("picture", [(0, 0), (1, 0), (1, 1), (0, 1)], relative=True)

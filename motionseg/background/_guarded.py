@@ -30,6 +30,7 @@ __all__ = ["Guarded"]
 G = TypeVar("G", bound="Guarded")
 
 _LOOKED_AWAY = 25  # frames for which what is known is kept as it is; a camera elsewhere has been moved for good then
+_COVERED = 1500  # frames for which a camera that sees nothing learns nothing
 _AWAY = ("camera_moved", "camera_covered", "blurred")
 _PICTURE_EVERY = 4  # frames after which ghosts are dealt with, and the model is asked for its background anew
 _BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0))
@@ -88,8 +89,8 @@ class Guarded(BackgroundModel):
     -----
     *Light.* Windows whose structure correlates with that of the background tell the gain of the light, per channel
     and place; the frame is divided by it. 5 % of the change are left in it, so that the model follows in time.
-    While the camera looks elsewhere or sees nothing, nothing is learned for 25 frames; if it then stands still all
-    starts anew, else the model goes on learning.
+    While the camera looks elsewhere nothing is learned for 25 frames; if it then stands still all starts anew, else the
+    model goes on learning. While it sees nothing (covered, or the signal is lost), nothing is learned for 1500.
 
     *Ghosts.* Foreground that has not changed for 10 frames is compared along its outline: if the background has edges
     there that the frame lacks, the thing is in the background only, and its pixels start anew.
@@ -184,7 +185,7 @@ class Guarded(BackgroundModel):
         if learning_rate != 0 and self._away[0] >= _LOOKED_AWAY and self._light.stands_elsewhere:
             self._begin(small, self.model.clone())
             seen, model = small, self._begun
-        elif 0 < self._away[0] < _LOOKED_AWAY and "freeze" not in self._unsupported:
+        elif 0 < self._away[0] < self._patience and "freeze" not in self._unsupported:
             rate = 0.0
         known = {} if self._known is None else {"known_foreground": self._known}
         found, scores = model.apply(seen, learning_rate=rate, **known), model.score()
@@ -214,6 +215,11 @@ class Guarded(BackgroundModel):
         if learn:
             self._away[0] = self._away[0] + 1 if self.verdict in _AWAY else 0
         return self._light.normalize(small, self._picture, light)
+
+    @property
+    def _patience(self) -> int:
+        """For how many frames nothing is learned while the camera looks away."""
+        return _COVERED if self.verdict == "camera_covered" else _LOOKED_AWAY
 
     def _look_at_background(self) -> None:
         if self.shadows or self.illumination or self.ghosts:

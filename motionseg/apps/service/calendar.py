@@ -10,7 +10,7 @@ _FASTEST = 2.0  # seconds that may pass on it in a second
 
 
 class Calendar:
-    """The wall clock, but for leaps ahead, which it follows slowly: a clock that is set wrong makes nothing old at once."""
+    """The wall clock, but for leaps ahead, which it follows slowly: a clock set wrong makes nothing old at once."""
 
     def __init__(self) -> None:
         self._now, self._looked = time.time(), time.monotonic()
