@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from motionseg.apps.config import build_linker, build_segmenter
@@ -24,10 +25,11 @@ from motionseg.events import Cross, Enter, EventDetector, Line, Rule, Zone
 from motionseg.pipeline.segmenter import MotionSegmenter
 
 __all__ = ["build_camera_segmenter", "build_detector", "build_places", "build_rules", "default_rules"]
-__all__ += ["places_from_dicts", "rules_from_dicts", "segmenter_complaints"]
+__all__ += ["places_from_dicts", "rules_from_dicts", "segmenter_complaints", "warm_up"]
 
 S = TypeVar("S", bound=BaseModel)
 
+_WARM = 12  # frames
 _MOST = 200  # zones, lines or rules of a camera
 
 
@@ -79,6 +81,18 @@ def _segmenter(camera: CameraSection, settings: Mapping[str, Any]) -> MotionSegm
     model = f"{camera.model}+refine" if camera.refine and not camera.model.endswith("+refine") else camera.model
     own = {key: None if value == "none" else value for key, value in settings.items()}
     return build_segmenter(model, own, linker=camera.linker, explain=True)
+
+
+def warm_up(cameras: Iterable[CameraSection]) -> None:
+    """Let each kind of segmenter look at a few small frames, so that kernels are compiled before cameras send any."""
+    ground = np.random.default_rng(0).integers(90, 110, (64, 96, 3)).astype(np.uint8)
+    kinds = {(camera.model, camera.linker, camera.refine): camera for camera in cameras}
+    for camera in kinds.values():
+        segmenter = build_camera_segmenter(camera)
+        for i in range(_WARM):
+            frame = ground.copy()
+            frame[16:48, 2 * i : 2 * i + 16] = (30, 60, 200)
+            segmenter.step(frame, i / 10)
 
 
 def segmenter_complaints(camera: CameraSection, at: KeyPath = ()) -> list[Complaint]:

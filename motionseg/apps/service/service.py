@@ -23,6 +23,7 @@ from motionseg.apps.service.building import (
     places_from_dicts,
     rules_from_dicts,
     segmenter_complaints,
+    warm_up,
 )
 from motionseg.apps.service.bulletin import Bulletin
 from motionseg.apps.service.calendar import Calendar
@@ -140,6 +141,7 @@ class Service:
         self._lock = threading.RLock()  # one change at a time
         self._stop = threading.Event()
         self._chores: threading.Thread | None = None
+        self._starter: threading.Thread | None = None
         for section in config.camera:
             if section.enabled:
                 self.lookouts[section.name] = self._lookout(section)
@@ -158,15 +160,27 @@ class Service:
         self.recorder.start()
         with self._lock:
             self._start_couriers()
-            for lookout in self.lookouts.values():
-                lookout.start()
+        self._starter = threading.Thread(target=self._start_lookouts, name="starter", daemon=True)
         self._chores = threading.Thread(target=self._do_chores, name="chores", daemon=True)
+        self._starter.start()
         self._chores.start()
         _log.info("%d cameras, states in %s", len(self.lookouts), self.state_dir)
+
+    def _start_lookouts(self) -> None:
+        with self._lock:
+            try:
+                warm_up(lookout.section for lookout in self.lookouts.values())
+            except Exception:  # each says so itself, frame after frame
+                _log.exception("the models could not be tried")
+            for lookout in self.lookouts.values():
+                if not self._stop.is_set():
+                    lookout.start()
 
     def stop(self) -> None:
         """End between two frames: states are kept, what was told is stored, open events stay open."""
         self._stop.set()
+        if self._starter is not None:
+            self._starter.join()
         with self._lock:
             lookouts = list(self.lookouts.values())
             for lookout in lookouts:
