@@ -93,9 +93,10 @@ class Sight:
             self.forget_scene()
         limit = max(_LONGEST_STEP, _STEPS * self._usual_step)
         self._usual_step += _ADAPT * (min(step, limit) - self._usual_step)
-        seen_time = self._seen_time + min(step, limit)
-        seen = self.segmenter.step(frame, seen_time)
-        self._shape, self.time, self._seen_time = frame.shape, time, seen_time
+        self.time = time  # it passes also where the frame fails half way
+        self._seen_time += min(step, limit)
+        seen = self.segmenter.step(frame, self._seen_time)
+        self._shape = frame.shape
         whose = seen.track_labels()  # also of linkers that know no pixels
         told = self.detector.update(seen.tracks, time, identities=whose, verdict=seen.verdict, evidence=seen.evidence)
         return seen, [self._dated(event, wall - time) for event in told]
@@ -147,7 +148,7 @@ class Sight:
         arrays = dict(self.segmenter.state())
         arrays |= {f"{_DETECTOR}{name}": array for name, array in self.detector.state().items()}
         head = {"class": "Sight", "time": self.time, "seen_time": self._seen_time}
-        head |= {"offsets": self._offsets, "shape": self._shape}
+        head |= {"offsets": dict(self._offsets), "shape": self._shape}
         return arrays, head
 
     def save(self, path: Path) -> None:
@@ -168,7 +169,7 @@ class Sight:
                 raise StateError(f"{path} holds no state of a camera")
             time, seen_time = float(head["time"]), float(head["seen_time"])
             offsets = {str(key): float(value) for key, value in head["offsets"].items()}
-            shape = tuple(int(side) for side in head["shape"])
+            shape = None if head["shape"] is None else tuple(int(side) for side in head["shape"])
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"{path} holds no state of a camera: {error!r}") from error
         own = {name.removeprefix(_DETECTOR): value for name, value in arrays.items() if name.startswith(_DETECTOR)}
