@@ -6,8 +6,10 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ from motionseg.apps.service.store import StoreError, Telling
 from motionseg.apps.service.topics import announcement
 from motionseg.apps.service.tuning import describe_place, describe_rule, describe_tuning
 from motionseg.apps.service.webhook import WebhookSink
-from motionseg.core.errors import ParameterError
+from motionseg.core.errors import MotionSegError, OutputError, ParameterError
 from motionseg.pipeline.segmenter import MotionSegmenter
 
 __all__ = ["CameraLookout", "Service"]
@@ -62,11 +64,7 @@ class CameraLookout(Lookout):
 
     def __init__(self, section: CameraSection, edits: Edits, runs: SharedRuns, **parts: Any) -> None:
         self.configured, self.edits, self._runs = section, edits, runs
-        try:
-            self.section = edited(section, edits.facts)
-        except ParameterError as error:
-            _log.warning("camera %s: what was edited does not fit any more and is left out: %s", section.name, error)
-            self.section = section
+        self.section = self._edited(section)
         sight = Sight(self._segmenter(self.section), build_detector(self.section))
         super().__init__(section.name, sight, cpu=section.cpu, **parts)
 
@@ -89,21 +87,40 @@ class CameraLookout(Lookout):
     def status(self) -> dict[str, Any]:
         return {**super().status(), "edited": bool(self.edits)}
 
-    def change(self, section: CameraSection) -> None:
-        """Go on as `section` says, between two frames. Raises ParameterError, and nothing has changed."""
+    def change_to(self, section: CameraSection) -> Callable[[], None]:
+        """What makes it go on as `section` says, between two frames. Raises ParameterError.
+
+        Calling that raises TimeoutError where a frame takes too long; nothing has changed then.
+        """
         now = self.section.model_dump()
         differing = {key for key, value in section.model_dump().items() if now[key] != value}
         segmenter = self._segmenter(section) if differing & _SEGMENTER else None
-        build_detector(section)  # says what is wrong before anything changes
-        self.call(lambda: self._change(section, segmenter, bool(differing & _LIVE)))
+        build_detector(section)  # says what is wrong
+        return lambda: self.call(lambda: self._change(section, segmenter, bool(differing & _LIVE)))
+
+    def reconfigure(self, section: CameraSection) -> Callable[[], None]:
+        """The same for another `section` of the configuration, over which lies what was edited."""
+        change = self.change_to(self._edited(section))
+
+        def reconfigure() -> None:
+            change()
+            self.configured = section
+
+        return reconfigure
+
+    def _edited(self, section: CameraSection) -> CameraSection:
+        try:
+            return edited(section, self.edits.facts)
+        except ParameterError as error:
+            _log.warning("camera %s: what was edited does not fit any more and is left out: %s", section.name, error)
+            return section
 
     def _change(self, section: CameraSection, segmenter: Any, other_rules: bool) -> None:
-        if other_rules:
-            number = self.sight.detector.next_number
-            ended = self.sight.change_detector(build_detector(section, first_number=number))
-            self._tell(ended, None, None)
         if segmenter is not None and not self.sight.change_segmenter(segmenter):
             _log.info("camera %s: another model learns the scene anew", self.name)
+        if other_rules:
+            number = self.sight.detector.next_number
+            self._tell(self.sight.change_detector(build_detector(section, first_number=number)))
         self.section = section
 
 
@@ -124,7 +141,7 @@ class Service:
 
     def __init__(self, config: Config, *, path: Path | None = None) -> None:
         self.config, self.config_path = config, path
-        self.started = time.time()
+        self.started, self._begun = time.time(), time.monotonic()
         self.state_dir = Path(config.service.state_dir)
         self.bulletin = Bulletin()
         self.ledger = Ledger(
@@ -172,9 +189,12 @@ class Service:
                 warm_up(lookout.section for lookout in self.lookouts.values())
             except Exception:  # each says so itself, frame after frame
                 _log.exception("the models could not be tried")
-            for lookout in self.lookouts.values():
+            for name, lookout in self.lookouts.items():
                 if not self._stop.is_set():
-                    lookout.start()
+                    try:
+                        lookout.start()
+                    except Exception:  # the others are to be looked at all the same
+                        _log.exception("camera %s: it could not be started", name)
 
     def stop(self) -> None:
         """End between two frames: states are kept, what was told is stored, open events stay open."""
@@ -186,7 +206,8 @@ class Service:
             for lookout in lookouts:
                 lookout.ask_to_stop()
             for lookout in lookouts:
-                lookout.stop()
+                if not lookout.stop():
+                    _log.warning("camera %s: its last frame takes too long and is left alone", lookout.name)
             self.recorder.stop(10.0)
             self._keeper.shutdown()
             if not self.ledger.flush(10.0):
@@ -196,7 +217,7 @@ class Service:
             self.ledger.stop(5.0)
 
     def _lookout(self, section: CameraSection) -> CameraLookout:
-        recordings = self.config.recordings
+        recordings = self.recorder.section
         feed = Feed(
             section.address,
             name=section.name,
@@ -226,15 +247,15 @@ class Service:
         return store.open_events(camera), store.last_number(camera), store.highest_track(camera)
 
     def _start_couriers(self) -> None:
-        self.couriers = [Courier(sink, self.ledger.store) for sink in self._sinks()]
+        self.couriers = [Courier(sink, self.ledger.store) for sink in self._sinks(self.config)]
         self._announce()
         with suppress(StoreError):  # of a store that is away: the chores say it again
             self._name_sinks()
         for courier in self.couriers:
             courier.start()
 
-    def _sinks(self) -> list[Sink]:
-        config, sinks = self.config, list[Sink]()
+    def _sinks(self, config: Config) -> list[Sink]:
+        sinks = list[Sink]()
         if config.jsonl is not None:
             sinks.append(JsonlSink(**config.jsonl.model_dump()))
         if config.mqtt is not None:
@@ -298,19 +319,18 @@ class Service:
             raise ParameterError("this service was not started from a file")
         new = load_config(self.config_path)
         with self._lock:
-            old, self.config = self.config, new
-            changes = [f"{part}: restart the service" for part in ("service", "store") if _differ(old, new, part)]
-            if _differ(old, new, "recordings"):
-                changes.append("recordings: restart the service")
-            sections = {section.name: section for section in new.camera if section.enabled}
-            for name in [name for name in self.lookouts if name not in sections]:
-                lookout = self.lookouts.pop(name)
-                lookout.close_events()
-                lookout.stop()
-                changes.append(f"camera {name}: taken away")
-            for name, section in sections.items():
-                changes += self._take_up(name, section)
-            if any(_differ(old, new, part) for part in ("jsonl", "mqtt", "webhook")):
+            self._check_going()
+            old = self.config
+            steps = self._steps({section.name: section for section in new.camera if section.enabled})
+            are_sinks_new = any(_differ(old, new, part) for part in ("jsonl", "mqtt", "webhook"))
+            if are_sinks_new:
+                for sink in self._sinks(new):  # so that what is wrong with them is said now
+                    sink.close()
+            self.config = new
+            parts = [part for part in ("service", "store", "recordings") if _differ(old, new, part)]
+            changes = [f"{part}: restart the service" for part in parts]
+            changes += [_done(*step) for step in steps]
+            if are_sinks_new:
                 for courier in self.couriers:
                     courier.stop(5.0)
                 self._start_couriers()
@@ -321,24 +341,41 @@ class Service:
             _log.info("reloaded: %s", change)
         return changes
 
-    def _take_up(self, name: str, section: CameraSection) -> list[str]:
-        lookout = self.lookouts.get(name)
-        if lookout is None:
-            self.lookouts[name] = self._lookout(section)
-            self.lookouts[name].start()
-            return [f"camera {name}: new"]
-        before, after = lookout.configured.model_dump(), section.model_dump()
-        differing = sorted(key for key in after if before[key] != after[key])
-        if not differing:
-            return []
-        if set(differing) <= _LIVE | _SEGMENTER:
-            lookout.configured = section
-            lookout.change(edited(section, lookout.edits.facts))
-            return [f"camera {name}: {', '.join(differing)}"]
-        lookout.stop()
-        self.lookouts[name] = self._lookout(section)
-        self.lookouts[name].start()
-        return [f"camera {name}: begun anew for {', '.join(differing)}, with what it had learned"]
+    def _steps(self, sections: dict[str, CameraSection]) -> list[tuple[str, str, Callable[[], None]]]:
+        """What is to be done so that there are these cameras: name, what, and how. Raises ParameterError."""
+        gone = [name for name in self.lookouts if name not in sections]
+        steps = [(name, "taken away", partial(self._take_away, name)) for name in gone]
+        for name, section in sections.items():
+            lookout = self.lookouts.get(name)
+            if lookout is None:
+                steps.append((name, "new", partial(self._begin, self._lookout(section))))
+                continue
+            before, after = lookout.configured.model_dump(), section.model_dump()
+            differing = sorted(key for key in after if before[key] != after[key])
+            if set(differing) <= _LIVE | _SEGMENTER and not lookout.is_stopping:
+                if differing:
+                    steps.append((name, ", ".join(differing), lookout.reconfigure(section)))
+                continue
+            why = f" for {', '.join(differing)}" if differing else ""
+            what = f"begun anew{why}, with what it had learned"
+            steps.append((name, what, partial(self._begin, self._lookout(section))))
+        return steps
+
+    def _take_away(self, name: str) -> None:
+        _end(self.lookouts[name])
+        self.lookouts[name].close_events()
+        del self.lookouts[name]
+
+    def _begin(self, lookout: CameraLookout) -> None:
+        """In place of the one of that name, if there is one."""
+        if lookout.name in self.lookouts:
+            _end(self.lookouts[lookout.name])
+        lookout.start()
+        self.lookouts[lookout.name] = lookout
+
+    def _check_going(self) -> None:
+        if self._stop.is_set():
+            raise OutputError("the service is stopping")
 
     def edit(self, camera: str, edits: dict[str, Any]) -> dict[str, Any]:
         """Lay `edits` over what the configuration says of a camera, from the next frame on and over restarts.
@@ -364,38 +401,60 @@ class Service:
             It cannot be kept.
         """
         with self._lock:
+            self._check_going()
             lookout = self.lookouts[camera]
             facts = {**lookout.edits.facts, **Edits.checked(edits)}
             if "tuning" in edits:
                 facts["tuning"] = {**lookout.edits.facts.get("tuning", {}), **edits["tuning"]}
-            lookout.change(edited(lookout.configured, facts))
-            lookout.edits.replace(facts)
-            self._announce()
-            self.bulletin.publish("setup", {"camera": camera})
+            self._take_up(lookout, facts)
             return lookout.setup()
 
     def revert(self, camera: str) -> None:
         """Back to what the configuration says. Raises KeyError where there is no such camera."""
         with self._lock:
-            lookout = self.lookouts[camera]
-            lookout.change(lookout.configured)
-            lookout.edits.replace({})
-            self._announce()
-            self.bulletin.publish("setup", {"camera": camera})
+            self._check_going()
+            self._take_up(self.lookouts[camera], {})
+
+    def _take_up(self, lookout: CameraLookout, facts: dict[str, Any]) -> None:
+        """Keep `facts` as what was edited, and go on so: both, or nothing has changed."""
+        change, before = lookout.change_to(edited(lookout.configured, facts)), lookout.edits.facts
+        lookout.edits.replace(facts)
+        try:
+            change()
+        except Exception:
+            lookout.edits.replace(before)
+            raise
+        self._announce()
+        self.bulletin.publish("setup", {"camera": lookout.name})
 
     # --- what others may know ----------------------------------------------------------------
 
     def health(self) -> dict[str, Any]:
         """``status``: "starting" until every camera has been seen or given up, "ok", or "degraded"."""
-        up = time.time() - self.started
-        states = {name: lookout.status()["state"] for name, lookout in list(self.lookouts.items())}
-        unseen = [name for name, lookout in list(self.lookouts.items()) if lookout.latest() is None]
-        status = "ok" if all(state in ("running", "ended") for state in states.values()) else "degraded"
-        if unseen and up < _STARTING:
-            status = "starting"
-        if self.ledger.status()["last_error"]:
-            status = "degraded" if status == "ok" else status
+        up, lookouts = time.monotonic() - self._begun, dict(self.lookouts)
+        states = {name: lookout.status()["state"] for name, lookout in lookouts.items()}
+        is_ok = all(state in ("running", "ended") for state in states.values())
+        is_ok &= all(lookout.is_well for lookout in lookouts.values()) and not self.ledger.status()["last_error"]
+        status = "ok" if is_ok else "degraded"
+        if any(lookout.latest() is None for lookout in lookouts.values()):
+            status = "starting" if up < _STARTING else "degraded"
         return {"status": status, "cameras": states, "uptime": round(up, 1), "version": motionseg.__version__}
+
+
+def _end(lookout: CameraLookout) -> None:
+    if not lookout.stop():  # two of one name would tell things twice
+        raise TimeoutError("its last frame takes too long")
+
+
+def _done(name: str, what: str, step: Callable[[], None]) -> str:
+    """Do one step of a reload, and say so; one that fails stops no other."""
+    try:
+        step()
+    except Exception as error:
+        is_expected = isinstance(error, (TimeoutError, MotionSegError))
+        _log.error("camera %s: %s: %s", name, what, error, exc_info=not is_expected)
+        return f"camera {name}: not yet {what}: {error}; reload again"
+    return f"camera {name}: {what}"
 
 
 def edited(section: CameraSection, edits: dict[str, Any]) -> CameraSection:
