@@ -36,6 +36,7 @@ from motionseg.apps.service.feed import Feed
 from motionseg.apps.service.jsonl import JsonlSink
 from motionseg.apps.service.ledger import Ledger
 from motionseg.apps.service.lookout import Lookout
+from motionseg.apps.service.memory import give_back
 from motionseg.apps.service.mqtt import MqttSink
 from motionseg.apps.service.recorder import Recorder
 from motionseg.apps.service.shared_refiner import SharedRuns, share_refiner
@@ -51,7 +52,7 @@ __all__ = ["CameraLookout", "Service"]
 
 _log = logging.getLogger("motionseg.service")
 _STARTING = 60.0  # seconds after which a camera that has shown nothing no longer counts as one that starts
-_CHORES_EVERY, _CLEANING_EVERY = 5.0, 600.0  # seconds
+_CHORES_EVERY, _TRIMMING_EVERY, _CLEANING_EVERY = 5.0, 30.0, 600.0  # seconds
 _PATIENCE = 5.0  # seconds that the start waits for the store
 _MENDED = 500  # events, the newest, whose files are looked for at the start
 _MARGIN = 10.0  # seconds of packets beyond what a clip needs: groups of pictures are that long
@@ -288,13 +289,17 @@ class Service:
             self.bulletin.publish("event", telling.to_dict())
 
     def _do_chores(self) -> None:
-        cleaned, calendar = time.monotonic(), Calendar()
+        cleaned = trimmed = time.monotonic()
+        calendar = Calendar()
         while not self._stop.wait(_CHORES_EVERY):
             try:
                 for courier in self.couriers:
                     if isinstance(courier.sink, MqttSink):
                         for name, lookout in list(self.lookouts.items()):
                             courier.sink.camera_state(name, lookout.status())
+                if time.monotonic() - trimmed >= _TRIMMING_EVERY:
+                    trimmed = time.monotonic()
+                    give_back()
                 if time.monotonic() - cleaned >= _CLEANING_EVERY:
                     cleaned = time.monotonic()
                     self._name_sinks()
