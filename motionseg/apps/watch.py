@@ -203,7 +203,7 @@ class Watch:
                 self._keep_watching(self._feed)
             for event in self._sight.close():
                 self._tell(event)
-        except Exception as error:
+        except BaseException as error:  # sys.exit() of a callback, too
             self._error = error
         finally:
             if self._feed is not None:

@@ -207,6 +207,13 @@ class EventDetector:
         self._tracks = {}
         return self._book.told
 
+    def postpone(self, time: float) -> None:
+        """What holds, and was not told yet, is told as something that begins at `time`, its duration as before.
+
+        For a detector that goes on from a state of some time ago: what waited then may have been told since.
+        """
+        self._book.postpone(check_number("time", time))
+
     def _trusted(self, seen: Tracks, suppressed: bool) -> Tracks:
         """The tracks that count, by id; who came while motion was suppressed first has to move by its own size."""
         boxes = seen.boxes.astype(np.float64)

@@ -165,8 +165,7 @@ class Feed:
         OutputError
             The file cannot be written.
         """
-        span = None if self._ring is None else self._ring.span
-        if self._ring is None or span is None or start > span[1] or end < span[0]:
+        if self._ring is None or not self._ring.holds(start, end):
             return None
         return self._ring.save(path, start, end)
 

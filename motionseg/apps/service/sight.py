@@ -73,6 +73,7 @@ class Sight:
         self._seen_time = 0.0  # the segmenter's, of the last frame
         self._usual_step = 0.0
         self._next_track = 1
+        self._is_resumed = False
 
     def look(self, frame: Frame, time: float, wall: float) -> tuple[Segmentation, list[Event]]:
         """Segment a frame and say what begins and ends in it.
@@ -92,6 +93,9 @@ class Sight:
         if self._shape is not None and frame.shape != self._shape:
             self.forget_scene()
         limit = max(_LONGEST_STEP, _STEPS * self._usual_step)
+        if self._is_resumed and step > limit:
+            self.detector.postpone(time)  # else it might be told twice: before whatever ended the last run, and now
+        self._is_resumed = False
         self._usual_step += _ADAPT * (min(step, limit) - self._usual_step)
         self.time = time  # it passes also where the frame fails half way
         self._seen_time += min(step, limit)
@@ -188,7 +192,7 @@ class Sight:
             self._offsets = offsets
         except StateError as error:
             misfits.append(f"open events have ended: {error}")
-        self.time, self._seen_time = time, seen_time
+        self.time, self._seen_time, self._is_resumed = time, seen_time, True
         return misfits
 
     def go_on_from(self, *, number: int, track: int) -> None:

@@ -228,3 +228,16 @@ def test_a_state_does_not_change_while_it_is_written():
     assert before
     sight.close()
     assert head["offsets"] == before
+
+
+def test_what_waited_when_the_state_was_kept_is_not_told_as_of_then(tmp_path):
+    rules = [Linger(zones="yard", seconds=4)]
+    first, second = new_sight(rules=rules), new_sight(rules=rules)
+    assert watch(first, [picture(i, at=stander) for i in range(60)]) == []
+    first.save(tmp_path / "s.npz")
+    told = watch(first, [picture(60, at=stander)] * 30, start=6)  # and then it was killed
+    second.load(tmp_path / "s.npz")
+    again = watch(second, [picture(60, at=stander)] * 30, start=10, wall=DAY + 10)
+    assert [event.rule for event in told + again] == ["linger", "linger"]
+    assert told[0].start < DAY + 6
+    assert again[0].start == pytest.approx(DAY + 10)
