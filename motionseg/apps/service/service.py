@@ -14,39 +14,28 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from pydantic import ValidationError
 
 import motionseg
-from motionseg.apps.service._complaints import Complaint, complaints_of
 from motionseg.apps.service.building import (
-    build_camera_segmenter,
-    build_detector,
-    build_rules,
-    places_from_dicts,
-    rules_from_dicts,
-    segmenter_complaints,
     warm_up,
 )
 from motionseg.apps.service.bulletin import Bulletin
 from motionseg.apps.service.calendar import Calendar
+from motionseg.apps.service.camera import LIVE, CameraLookout, edited
 from motionseg.apps.service.config import CameraSection, Config, load_config
 from motionseg.apps.service.couriers import Courier, Sink
 from motionseg.apps.service.edits import Edits
 from motionseg.apps.service.feed import Feed
 from motionseg.apps.service.jsonl import JsonlSink
 from motionseg.apps.service.ledger import Ledger
-from motionseg.apps.service.lookout import Lookout
 from motionseg.apps.service.memory import give_back
 from motionseg.apps.service.mqtt import MqttSink
 from motionseg.apps.service.recorder import Recorder
-from motionseg.apps.service.shared_refiner import SharedRuns, share_refiner
-from motionseg.apps.service.sight import Sight
+from motionseg.apps.service.shared_refiner import SharedRuns
 from motionseg.apps.service.store import StoreError, Telling
 from motionseg.apps.service.topics import announcement
-from motionseg.apps.service.tuning import describe_place, describe_rule, describe_tuning
 from motionseg.apps.service.webhook import WebhookSink
 from motionseg.core.errors import MotionSegError, OutputError, ParameterError
-from motionseg.pipeline.segmenter import MotionSegmenter
 
 __all__ = ["CameraLookout", "Service"]
 
@@ -56,73 +45,6 @@ _CHORES_EVERY, _TRIMMING_EVERY, _CLEANING_EVERY = 5.0, 30.0, 600.0  # seconds
 _PATIENCE = 5.0  # seconds that the start waits for the store
 _MENDED = 500  # events, the newest, whose files are looked for at the start
 _MARGIN = 10.0  # seconds of packets beyond what a clip needs: groups of pictures are that long
-_LIVE = {"zone", "line", "rule", "max_gap"}  # of a camera's section: what a detector is made of
-_SEGMENTER = {"model", "linker", "settings", "refine"}
-
-
-class CameraLookout(Lookout):
-    """A lookout that knows its section of the configuration, and what was edited of it."""
-
-    def __init__(self, section: CameraSection, edits: Edits, runs: SharedRuns, **parts: Any) -> None:
-        self.configured, self.edits, self._runs = section, edits, runs
-        self.section = self._edited(section)
-        sight = Sight(self._segmenter(self.section), build_detector(self.section))
-        super().__init__(section.name, sight, cpu=section.cpu, **parts)
-
-    def _segmenter(self, section: CameraSection) -> MotionSegmenter:
-        return share_refiner(build_camera_segmenter(section), self._runs)
-
-    def setup(self) -> dict[str, Any]:
-        """Zones, lines, rules and tuning as they are, ready for JSON."""
-        latest = self.latest()
-        size = {} if latest is None else {"n_pixels": latest.segmentation.mask.size}
-        places = [describe_place(place) for place in self.places()]
-        return {
-            "zones": [place for place in places if "sides" not in place],
-            "lines": [place for place in places if "sides" in place],
-            "rules": [describe_rule(rule) for rule in build_rules(self.section)],
-            "tuning": describe_tuning(self.sight.segmenter, build_camera_segmenter(self.configured), **size),
-            "edited": bool(self.edits),
-        }
-
-    def status(self) -> dict[str, Any]:
-        return {**super().status(), "edited": bool(self.edits)}
-
-    def change_to(self, section: CameraSection) -> Callable[[], None]:
-        """What makes it go on as `section` says, between two frames. Raises ParameterError.
-
-        Calling that raises TimeoutError where a frame takes too long; nothing has changed then.
-        """
-        now = self.section.model_dump()
-        differing = {key for key, value in section.model_dump().items() if now[key] != value}
-        segmenter = self._segmenter(section) if differing & _SEGMENTER else None
-        build_detector(section)  # says what is wrong
-        return lambda: self.call(lambda: self._change(section, segmenter, bool(differing & _LIVE)))
-
-    def reconfigure(self, section: CameraSection) -> Callable[[], None]:
-        """The same for another `section` of the configuration, over which lies what was edited."""
-        change = self.change_to(self._edited(section))
-
-        def reconfigure() -> None:
-            change()
-            self.configured = section
-
-        return reconfigure
-
-    def _edited(self, section: CameraSection) -> CameraSection:
-        try:
-            return edited(section, self.edits.facts)
-        except ParameterError as error:
-            _log.warning("camera %s: what was edited does not fit any more and is left out: %s", section.name, error)
-            return section
-
-    def _change(self, section: CameraSection, segmenter: Any, other_rules: bool) -> None:
-        if segmenter is not None and not self.sight.change_segmenter(segmenter):
-            _log.info("camera %s: another model learns the scene anew", self.name)
-        if other_rules:
-            number = self.sight.detector.next_number
-            self._tell(self.sight.change_detector(build_detector(section, first_number=number)))
-        self.section = section
 
 
 class Service:
@@ -300,12 +222,26 @@ class Service:
                 if time.monotonic() - trimmed >= _TRIMMING_EVERY:
                     trimmed = time.monotonic()
                     give_back()
+                self._begin_again()
                 if time.monotonic() - cleaned >= _CLEANING_EVERY:
                     cleaned = time.monotonic()
                     self._name_sinks()
                     self.ledger.store.forget(calendar.now() - 86400 * self.config.store.keep_days)
             except Exception as error:  # of the next round, or never: the cameras go on
                 _log.warning("a chore failed: %s", error)
+
+    def _begin_again(self) -> None:
+        """Cameras that have ended though they are wanted, or could not be begun, are tried again."""
+        if not self._lock.acquire(blocking=False):  # there are changes under way
+            return
+        try:
+            wanted = {section.name: section for section in self.config.camera if section.enabled}
+            for name, lookout in list(self.lookouts.items()):
+                if name in wanted and not lookout.is_alive and not self._stop.is_set():
+                    _log.warning("camera %s: it has ended by itself and is begun again", name)
+                    self._begin(self._lookout(wanted[name]))
+        finally:
+            self._lock.release()
 
     # --- changes -----------------------------------------------------------------------------
 
@@ -357,7 +293,7 @@ class Service:
                 continue
             before, after = lookout.configured.model_dump(), section.model_dump()
             differing = sorted(key for key in after if before[key] != after[key])
-            if set(differing) <= _LIVE | _SEGMENTER and not lookout.is_stopping:
+            if set(differing) <= LIVE and not lookout.is_stopping:
                 if differing:
                     steps.append((name, ", ".join(differing), lookout.reconfigure(section)))
                 continue
@@ -460,31 +396,6 @@ def _done(name: str, what: str, step: Callable[[], None]) -> str:
         _log.error("camera %s: %s: %s", name, what, error, exc_info=not is_expected)
         return f"camera {name}: not yet {what}: {error}; reload again"
     return f"camera {name}: {what}"
-
-
-def edited(section: CameraSection, edits: dict[str, Any]) -> CameraSection:
-    """`section` with `edits` laid over it. Raises ParameterError, which names what is wrong by its place."""
-    if not edits:
-        return section
-    facts = section.model_dump()
-    for key, field in (("zones", "zone"), ("lines", "line"), ("rules", "rule")):
-        facts[field] = edits.get(key, facts[field])
-    facts["settings"] = {**facts["settings"], **edits.get("tuning", {})}
-    rules_from_dicts(facts["rule"], places_from_dicts(facts["zone"], facts["line"]))
-    try:
-        changed = CameraSection.model_validate(facts)
-        complaints = segmenter_complaints(changed)
-    except ValidationError as error:
-        complaints = complaints_of(error, facts, CameraSection)
-    if complaints:
-        raise ParameterError("\n".join(_told(complaint) for complaint in complaints))
-    return changed
-
-
-def _told(complaint: Complaint) -> str:
-    """What is wrong, behind the key as it is edited."""
-    table, *key = (str(part) for part in complaint.path)
-    return f"tuning.{'.'.join(key)}: {complaint.text}" if table == "settings" else complaint.text
 
 
 def _revealed(section: Any) -> dict[str, Any]:

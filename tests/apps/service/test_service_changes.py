@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from motionseg.apps.service import camera as camera_module
 from motionseg.apps.service import service as service_module
 from motionseg.apps.service.config import load_config
 from motionseg.apps.service.lookout import Lookout
@@ -95,8 +96,8 @@ def test_a_reload_with_a_camera_that_cannot_be_made_changes_nothing(bench, monke
             raise ParameterError("it cannot be made")
         return real(section, **_)
 
-    real = service_module.build_detector
-    monkeypatch.setattr(service_module, "build_detector", refuse)
+    real = camera_module.build_detector
+    monkeypatch.setattr(camera_module, "build_detector", refuse)
     with pytest.raises(ParameterError, match="cannot be made"):
         bench.service.reload()
     assert bench.service.lookouts == before
@@ -178,6 +179,17 @@ def test_a_camera_that_cannot_be_begun_keeps_no_other_from_it(bench, monkeypatch
     bench.service._start_lookouts()
     assert begun == ["back"]
     assert "could not be started" in caplog.text
+
+
+def test_a_camera_that_has_ended_by_itself_is_begun_again(bench):
+    service, before = bench.service, bench.service.lookouts["door"]
+    service._start_lookouts()
+    service._begin_again()
+    assert service.lookouts["door"] is before
+    assert before.stop()
+    service._begin_again()
+    assert service.lookouts["door"] is not before
+    assert service.lookouts["door"].is_alive
 
 
 def test_health_notices_what_shows_nothing_or_fails(bench, monkeypatch):
