@@ -134,6 +134,7 @@ class Lookout:
     def ask_to_stop(self) -> None:
         """So that several can end at once."""
         self._stop.set()
+        self.feed.stop(0.0)
 
     def stop(self, timeout: float = 10.0) -> bool:
         """End after the frame in hand, and keep the state; whether it has. Open events stay open."""
@@ -244,17 +245,17 @@ class Lookout:
         if not self._is_recalled and self._turned >= self._recall_at:
             self._recall_stored()
         self._obey()
-        is_over = self.feed.status()["state"] in ("ended", "stopped")  # asked before: then nothing comes any more
+        state = self.feed.status()["state"]  # asked before: nothing comes any more where it has ended
         shot = self.feed.newest(_WAIT)
         if shot is not None and self._count.affords():
             self._look(shot)
             self._failures = 0
-        elif shot is None and is_over:
-            self._end()
+        elif shot is None and state in ("ended", "stopped"):
+            self._rest(is_over=state == "ended")
 
-    def _end(self) -> None:
-        """A file has come to its end, and what goes on in it."""
-        if not self._is_over and self.sight.time is not None:
+    def _rest(self, *, is_over: bool) -> None:
+        """A file has come to its end, and with it what goes on there; or all is to stop, and that goes on later."""
+        if is_over and not self._is_over and self.sight.time is not None:
             self._is_over = True
             self._tell(self.sight.close())
             self._count.open_events = 0

@@ -112,6 +112,15 @@ def test_a_file_that_ends_ends_its_events_and_is_waited_for_in_peace(begin):
     assert bench.lookout.is_well
 
 
+def test_a_feed_that_stops_ends_no_event(begin):
+    bench = begin()
+    bench.see(*(picture(i) for i in range(60)))
+    bench.feed.state = "stopped"
+    before = bench.feed.n_asked
+    wait_for(lambda: bench.feed.n_asked > before + 3)
+    assert [event.is_open for event in bench.told] == [True]
+
+
 def test_an_order_that_came_too_late_is_never_done(begin, monkeypatch):
     bench, done, release, is_in = begin(), [], threading.Event(), threading.Event()
     real = bench.lookout.sight.look
