@@ -207,6 +207,17 @@ class EventDetector:
         self._tracks = {}
         return self._book.told
 
+    def look_away(self, time: float) -> list[Event]:
+        """Nothing is seen any more: once that is longer than `max_gap`, open events end as before a gap.
+
+        For streams that are lost, so that nobody has to wait for the next frame, which would say the same.
+        """
+        now = check_number("time", time)
+        self._book.told = []
+        if now - self._book.time > self.max_gap:
+            self._book.end_before_gap(now)
+        return self._book.told
+
     def postpone(self, time: float) -> None:
         """What holds, and was not told yet, is told as something that begins at `time`, its duration as before.
 

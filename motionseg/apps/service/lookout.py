@@ -252,6 +252,9 @@ class Lookout:
             self._failures = 0
         elif shot is None and state in ("ended", "stopped"):
             self._rest(is_over=state == "ended")
+        elif shot is None and state != "running" and self.sight.time is not None:
+            self._tell(self.sight.look_away(self._when(time.monotonic())[0]))
+            self._count.open_events = len(self.sight.detector.open_events)
 
     def _rest(self, *, is_over: bool) -> None:
         """A file has come to its end, and with it what goes on there; or all is to stop, and that goes on later."""
@@ -289,10 +292,14 @@ class Lookout:
             except Exception as error:
                 future.set_exception(error)
 
-    def _look(self, shot: Shot) -> None:
+    def _when(self, moment: float) -> tuple[float, float]:
+        """Stream seconds, and seconds since 1970, of a moment of ``time.monotonic``."""
         if self._clock is None:
             self._clock = LiveClock(self.sight.time)
-        moment, wall = self._clock.read(shot.time)
+        return self._clock.read(moment)
+
+    def _look(self, shot: Shot) -> None:
+        moment, wall = self._when(shot.time)
         seen, told = self.sight.look(shot.frame, moment, wall)
         self._tell(told, shot.arrived)  # before anything else can fail
         self._trails.update(seen.tracks)

@@ -111,6 +111,10 @@ class Sight:
             return []
         return [self._dated(event, 0.0) for event in self.detector.close(self.time)]
 
+    def look_away(self, time: float) -> list[Event]:
+        """Nothing is seen any more at stream second `time`; gives what that has ended."""
+        return [self._dated(event, 0.0) for event in self.detector.look_away(time)]
+
     def forget_scene(self) -> None:
         """Learn the scene anew; no track id is given twice."""
         self._next_track = max(self._next_track, _next_track(self.segmenter))

@@ -27,6 +27,7 @@ class FakeFeed:
 
     def __init__(self):
         self.shots, self.state, self.n_asked, self.n = queue.Queue(), "running", 0, 0
+        self.begin = time.monotonic() - 20  # so that all is long ago
 
     def start(self):
         pass
@@ -37,7 +38,7 @@ class FakeFeed:
     def show(self, *frames):
         for frame in frames:
             self.n += 1
-            self.shots.put(Shot(1000.0 + self.n / FPS, frame, self.n, time.monotonic()))
+            self.shots.put(Shot(self.begin + self.n / FPS, frame, self.n, time.monotonic()))
 
     def newest(self, timeout):
         self.n_asked += 1
@@ -110,6 +111,21 @@ def test_a_file_that_ends_ends_its_events_and_is_waited_for_in_peace(begin):
     assert len(bench.told) == 2
     assert bench.lookout.status()["open_events"] == 0
     assert bench.lookout.is_well
+
+
+def test_events_end_while_a_camera_is_away(begin):
+    bench = begin()
+    bench.see(*(picture(i) for i in range(60)))
+    (begun,) = bench.told
+    bench.feed.state = "waiting"
+    wait_for(lambda: len(bench.told) == 2)
+    ended = bench.told[1]
+    wait_for(lambda: bench.lookout.status()["open_events"] == 0)
+    assert (ended.id, ended.reason["ended"]) == (begun.id, "gap")
+    assert begun.start < ended.end < begun.start + 6
+    bench.feed.state, bench.feed.begin = "running", bench.feed.begin + 10
+    bench.see(*(picture(59) for _ in range(10)))
+    assert len(bench.told) == 2  # it stands where it stood: nobody has come
 
 
 def test_a_feed_that_stops_ends_no_event(begin):
