@@ -222,7 +222,7 @@ class Service:
                 if time.monotonic() - trimmed >= _TRIMMING_EVERY:
                     trimmed = time.monotonic()
                     give_back()
-                self._begin_again()
+                    self._begin_again()
                 if time.monotonic() - cleaned >= _CLEANING_EVERY:
                     cleaned = time.monotonic()
                     self._name_sinks()
@@ -238,8 +238,7 @@ class Service:
             wanted = {section.name: section for section in self.config.camera if section.enabled}
             for name, lookout in list(self.lookouts.items()):
                 if name in wanted and not lookout.is_alive and not self._stop.is_set():
-                    _log.warning("camera %s: it has ended by itself and is begun again", name)
-                    self._begin(self._lookout(wanted[name]))
+                    _log.warning("%s", _done(name, "begun again", partial(self._begin_new, wanted[name])))
         finally:
             self._lock.release()
 
@@ -313,6 +312,9 @@ class Service:
             _end(self.lookouts[lookout.name])
         lookout.start()
         self.lookouts[lookout.name] = lookout
+
+    def _begin_new(self, section: CameraSection) -> None:
+        self._begin(self._lookout(section))
 
     def _check_going(self) -> None:
         if self._stop.is_set():
@@ -388,13 +390,13 @@ def _end(lookout: CameraLookout) -> None:
 
 
 def _done(name: str, what: str, step: Callable[[], None]) -> str:
-    """Do one step of a reload, and say so; one that fails stops no other."""
+    """Do something with a camera, and say so; what fails stops nothing else, and is tried again by the chores."""
     try:
         step()
     except Exception as error:
         is_expected = isinstance(error, (TimeoutError, MotionSegError))
         _log.error("camera %s: %s: %s", name, what, error, exc_info=not is_expected)
-        return f"camera {name}: not yet {what}: {error}; reload again"
+        return f"camera {name}: not yet {what}: {error}"
     return f"camera {name}: {what}"
 
 

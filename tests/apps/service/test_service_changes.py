@@ -133,9 +133,8 @@ def test_what_fails_in_a_reload_stops_nothing_else_and_is_tried_again(bench, mon
     monkeypatch.setattr(lookouts["door"], "stop", lambda: False)  # in the middle of a frame
     changes = bench.service.reload()
     assert changes == [
-        "camera door: not yet begun anew for max_fps, with what it had learned: its last frame takes too long; "
-        "reload again",
-        "camera back: not yet begun anew for max_fps, with what it had learned: can't start new thread; reload again",
+        "camera door: not yet begun anew for max_fps, with what it had learned: its last frame takes too long",
+        "camera back: not yet begun anew for max_fps, with what it had learned: can't start new thread",
         "camera front: new",
     ]
     assert "can't start new thread" in caplog.text
@@ -181,12 +180,16 @@ def test_a_camera_that_cannot_be_begun_keeps_no_other_from_it(bench, monkeypatch
     assert "could not be started" in caplog.text
 
 
-def test_a_camera_that_has_ended_by_itself_is_begun_again(bench):
+def test_a_camera_that_has_ended_by_itself_is_begun_again(bench, monkeypatch, caplog):
     service, before = bench.service, bench.service.lookouts["door"]
     service._start_lookouts()
     service._begin_again()
     assert service.lookouts["door"] is before
     assert before.stop()
+    with monkeypatch.context() as patch:
+        patch.setattr(Lookout, "start", fail)
+        service._begin_again()
+    assert "begun again: no room" in caplog.text
     service._begin_again()
     assert service.lookouts["door"] is not before
     assert service.lookouts["door"].is_alive
