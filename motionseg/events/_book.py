@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from motionseg.core.types import Event
@@ -101,15 +101,25 @@ class Book:
     def end_before_gap(self, time: float) -> None:
         """Open events have ended; what has not lasted long enough waits on from `time`."""
         for key, spell in list(self.spells.items()):
-            rule = self.rules[key[0]]
             if spell.id:
                 self.finish(key, "gap")
-                if rule.once:
-                    self.spells[key] = Spell(time, self.quiet, spell.last, self.quiet, silent=True)
-            elif isinstance(rule, VerdictRule):
+                self._tell_once(key, spell, time)
+            elif isinstance(self.rules[key[0]], VerdictRule):
                 del self.spells[key]
             else:
                 spell.onset = time
+
+    def disown(self, ids: Container[str]) -> None:
+        """Of these events, which have ended elsewhere, nothing is told any more; what holds on begins anew."""
+        for key, spell in list(self.spells.items()):
+            if spell.id and spell.id in ids:
+                del self.spells[key]
+                self._tell_once(key, spell, self.time)
+
+    def _tell_once(self, key: Key, spell: Spell, time: float) -> None:
+        """Let what goes on after `spell` not be told again, where its rule is one of those."""
+        if self.rules[key[0]].once:
+            self.spells[key] = Spell(time, self.quiet, spell.last, self.quiet, silent=True)
 
     def postpone(self, time: float) -> None:
         """What holds and is not told begins at `time`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -217,6 +217,13 @@ class EventDetector:
         if now - self._book.time > self.max_gap:
             self._book.end_before_gap(now)
         return self._book.told
+
+    def disown(self, ids: Container[str]) -> None:
+        """Tell nothing more of these open events: they have ended elsewhere. What holds on begins anew, as after a gap.
+
+        For a detector that goes on from a state of some time ago: others may know of what came then.
+        """
+        self._book.disown(ids)
 
     def postpone(self, time: float) -> None:
         """What holds, and was not told yet, is told as something that begins at `time`, its duration as before.

@@ -185,6 +185,22 @@ def test_looking_away_is_a_gap_before_it_is_over():
     assert after[0] == at_once + after[1]
 
 
+def test_what_has_ended_elsewhere_begins_anew_and_nobody_enters_twice():
+    rules = Enter(zones="left"), AnyMotion(min_duration=0.5), Linger(seconds=2)
+    d = detector(*rules)
+    told = run(d, [{1: IN}] * 15)
+    assert sorted(event.rule for event in told) == ["any_motion", "enter"]
+    d.disown({event.id for event in told})
+    assert d.open_events == []
+    after = run(d, [{1: IN}] * 20, start=1.5)
+    assert [(event.rule, event.is_open) for event in after] == [("any_motion", True), ("linger", True)]
+    assert after[0].start == 1.5
+    assert after[0].id != told[1].id
+    d.disown({"cam-99-0"})
+    assert len(d.open_events) == 2
+    assert {event.rule for event in run(d, [{}] * 30, start=3.5)} == {"any_motion", "linger"}
+
+
 def test_what_waits_in_a_state_is_postponed():
     rules = Linger(seconds=2), Enter(zones="left"), Leave(zones="left")
     d, other = detector(*rules, max_gap=9), detector(*rules, max_gap=9)

@@ -202,7 +202,10 @@ class Lookout:
             _log.warning("camera %s: %s; %s is kept aside, the scene is learned anew", self.name, error, aside)
 
     def _recall_stored(self) -> None:
-        """Go on behind what the store has, and end there what nobody will end: told after the last state was kept."""
+        """Go on behind what the store has: end there what nobody will end, and forget here what has ended there.
+
+        Both were told after the last state was kept.
+        """
         assert self._recall is not None
         try:
             stored, number, track = self._recall(self.name)
@@ -212,6 +215,7 @@ class Lookout:
             return
         self.sight.go_on_from(number=number + 1, track=track + 1)
         known = {event.id for event in self.sight.detector.open_events}
+        self.sight.disown(known - self._told - {event.id for event in stored})
         lost = [event for event in stored if event.id not in known | self._told]
         ends = [
             replace(event, end=max(event.start, self._last_alive), reason={**event.reason, "ended": "restart"})

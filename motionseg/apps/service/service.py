@@ -165,8 +165,8 @@ class Service:
 
     def _recall(self, camera: str) -> tuple[list[Any], int, int]:
         store = self.ledger.store
-        if self.ledger.status()["journalled"]:
-            raise StoreError("what an earlier run has told is not in the store yet")
+        if self.ledger.status()["queued"]:
+            raise StoreError("what was told before is not in the store yet")
         return store.open_events(camera), store.last_number(camera), store.highest_track(camera)
 
     def _start_couriers(self) -> None:

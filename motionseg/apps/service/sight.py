@@ -115,6 +115,11 @@ class Sight:
         """Nothing is seen any more at stream second `time`; gives what that has ended."""
         return [self._dated(event, 0.0) for event in self.detector.look_away(time)]
 
+    def disown(self, ids: set[str]) -> None:
+        """Tell nothing more of these open events, which have ended after the state was kept."""
+        self.detector.disown(ids)
+        self._offsets = {id: offset for id, offset in self._offsets.items() if id not in ids}
+
     def forget_scene(self) -> None:
         """Learn the scene anew; no track id is given twice."""
         self._next_track = max(self._next_track, _next_track(self.segmenter))

@@ -254,3 +254,29 @@ def test_a_state_of_which_nobody_has_thought_is_set_aside(tmp_path, monkeypatch)
     bench.see(picture(0))
     assert bench.lookout.stop()
     assert [path.name[:12] for path in tmp_path.iterdir() if "damaged" in path.name] == ["door.damaged"]
+
+
+def test_what_has_ended_after_the_state_was_kept_does_not_hide_what_comes(begin, tmp_path):
+    first = Bench()
+    first.lookout.start()
+    first.see(*(picture(i) for i in range(60)))
+    assert first.lookout.stop()
+    (begun,) = first.told
+    first.lookout.sight.save(tmp_path / "door.npz")  # then it went on, told the end, and was killed
+
+    answers = [ZeroDivisionError("the store is away"), ([], 1, 1)]
+
+    def recall(camera):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    second = begin(folder=tmp_path, recall=recall)
+    assert [event.id for event in second.lookout.sight.detector.open_events] == [begun.id]
+    second.lookout._recall_at = 0.0
+    wait_for(lambda: not answers)
+    second.see(picture(0))
+    assert second.lookout.sight.detector.open_events == []
+    assert second.told == []
+    assert second.lookout.sight.detector.next_number == 2
