@@ -27,7 +27,7 @@ from motionseg.apps.service.building import (
 )
 from motionseg.apps.service.bulletin import Bulletin
 from motionseg.apps.service.calendar import Calendar
-from motionseg.apps.service.config import CameraSection, Config, load_config
+from motionseg.apps.service.config import CameraSection, Config, is_loopback, load_config
 from motionseg.apps.service.couriers import Courier, Sink
 from motionseg.apps.service.edits import Edits
 from motionseg.apps.service.feed import Feed
@@ -298,10 +298,11 @@ class Service:
             raise ParameterError("this service was not started from a file")
         new = load_config(self.config_path)
         with self._lock:
-            old, self.config = self.config, new
-            changes = [f"{part}: restart the service" for part in ("service", "store") if _differ(old, new, part)]
-            if _differ(old, new, "recordings"):
-                changes.append("recordings: restart the service")
+            old, self.config = self.config, _as_it_runs(self.config, new)
+            parts = ("service", "store", "recordings")
+            changes = [f"{part}: restart the service" for part in parts if _differ(self.config, new, part)]
+            if self.config.service.token != old.service.token:
+                changes.append("service.token: from now on")
             sections = {section.name: section for section in new.camera if section.enabled}
             for name in [name for name in self.lookouts if name not in sections]:
                 lookout = self.lookouts.pop(name)
@@ -427,6 +428,16 @@ def _revealed(section: Any) -> dict[str, Any]:
     """The fields of a section, with secrets as they are."""
     facts = {name: getattr(section, name) for name in type(section).model_fields}
     return {k: v.get_secret_value() if hasattr(v, "get_secret_value") else v for k, v in facts.items()}
+
+
+def _as_it_runs(old: Config, new: Config) -> Config:
+    """`new`, with what stays as it is until the end of the process. Another token is asked for at once; but nobody else
+    comes in without one, wherever a file that was read later says that we listen."""
+    token = new.service.token
+    if token is None and not is_loopback(old.service.host):
+        token = old.service.token
+    service = old.service.model_copy(update={"token": token})
+    return new.model_copy(update={"service": service, "store": old.store, "recordings": old.recordings})
 
 
 def _differ(old: Config, new: Config, part: str) -> bool:
