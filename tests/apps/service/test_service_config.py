@@ -642,6 +642,10 @@ def test_sections_made_in_python_tell_no_secret_either():
         ("rtsp://u:p@h:554", "rtsp://h:554"),
         ("rtsp://u:a/b@c@h:554/x?y=1", "rtsp://h:554/..."),
         ("http://h?pw=1", "http://h/..."),
+        ("http://h/x?pw=ab@cd", "http://***/..."),  # or is "h/x?pw=ab" the password?
+        ("rtsp://u:12/34@h/x", "rtsp://***/..."),
+        ("rtsp://u:p@h:554/x?mail=a@b", "rtsp://***/..."),
+        ("rtsp://u:secret/x", "rtsp://***/..."),
         ("rtsp://[::1]:554/x", "rtsp://[::1]:554/..."),
         ("rtsp://a b/x", "rtsp://***/..."),
         ("/films/door.mp4", "/films/door.mp4"),
