@@ -18,6 +18,7 @@ __all__ = ["HttpServer", "run_server"]
 HEADER_TIME = 15.0  # seconds in which a request's head has to be there
 STUCK_TIME = 120.0  # seconds in which a client has to take some of what it asked for
 _MOST_CONNECTIONS = 256
+_MOST_REFUSED = 64  # connections beyond those that are told so; others are closed: cameras and store need files, too
 _GRACE = 3  # seconds for answers under way when all ends
 
 
@@ -111,6 +112,9 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if len(self.connections) > _MOST_CONNECTIONS + _MOST_REFUSED:
+            transport.abort()
+            return
         self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
