@@ -284,6 +284,7 @@ WRONG = {
     CAMERA + HOOK + "cameras=['dor']": ["6: webhook[0].cameras[0]: there is no camera 'dor'; did you mean 'door'?"],
     CAMERA + HOOK + "rules=['entre']": ["6: webhook[0].rules[0]: there is no rule 'entre'; did you mean 'enter'?"],
     CAMERA + HOOK + HOOK: ["6: webhook[1].name: two webhooks are called 'webhook'"],
+    CAMERA + HOOK + "name='mqtt'": ["6: webhook[0].name: 'mqtt' is the name of another sink"],
     CAMERA + HOOK + "timeout=301": ["6: webhook[0].timeout: is at most 300, not 301"],
     # cameras
     "[[camera]]\nname = 'door'": ["1: camera[0].source: is missing"],
