@@ -259,12 +259,6 @@ class FakeLookout:
         rules = (
             [_rule(number, facts) for number, facts in enumerate(edits["rules"])] if "rules" in edits else self._rules
         )
-        for key, value in edits.get("tuning", {}).items():
-            if key not in TUNING:
-                raise ParameterError(f"tuning.{key}: there is no such number")
-            _, low, high, _, _ = TUNING[key]
-            if not low <= value <= high:
-                raise ParameterError(f"tuning.{key}: {value} is not in {low} .. {high}")
         EventDetector(rules, [*zones, *lines], camera=self.name)
         with self._lock:
             ended = self._detector.close(time.monotonic())

@@ -14,6 +14,7 @@ from motionseg.apps.service.http.facts import camera_facts, camera_status, rule_
 from motionseg.apps.service.http.hub import Hub
 from motionseg.apps.service.http.pictures import LAYERS, MAX_WIDTH, Pictures
 from motionseg.apps.service.http.stream import live_stream
+from motionseg.apps.service.tuning import check_tuning
 
 __all__ = ["camera_routes"]
 
@@ -91,7 +92,8 @@ def camera_routes(service: Any, hub: Hub, allowed: Callable[[Request], Callable[
             raise Refusal(404, f"there is no camera {name!r}") from None
 
     def edit(name: str, edits: dict[str, Any]) -> Response:
-        lookout(name)
+        if edits.get("tuning"):
+            check_tuning(edits["tuning"], lookout(name).setup()["tuning"])
         try:
             return Json(service.edit(name, edits))
         except KeyError:
