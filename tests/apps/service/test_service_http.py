@@ -1,9 +1,11 @@
 """The service over HTTP: a real server, real pictures of a drawn film, and a client that knows no insides."""
 
 import asyncio
+import contextlib
 import gc
 import json
 import re
+import socket
 import threading
 import weakref
 from dataclasses import replace
@@ -82,6 +84,18 @@ class TestHealth:
         answer = client.get("/health")
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
         assert client.head("/health").status_code == 200
+
+    def test_is_said_while_all_others_wait_for_a_store_that_hangs(self, tmp_path):
+        service, release = idle(tmp_path), threading.Event()
+        service.store.event = lambda name: release.wait(30) and None
+        with serving(service) as url, contextlib.ExitStack() as stack:
+            stack.callback(release.set)
+            for _ in range(60):
+                place = httpx.URL(url).host, httpx.URL(url).port
+                line = stack.enter_context(socket.create_connection(place, timeout=20))
+                line.sendall(b"GET /api/events/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            for _ in range(5):
+                assert httpx.get(f"{url}/health", timeout=10).status_code == 200
 
     def test_is_unavailable_while_it_starts(self, tmp_path):
         service = idle(tmp_path)

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from motionseg.core.errors import OutputError
 
-__all__ = ["HttpServer", "run_server"]
+__all__ = ["HttpServer"]
 
 HEADER_TIME = 15.0  # seconds in which a request's head has to be there
 STUCK_TIME = 120.0  # seconds in which a client has to take some of what it asked for
@@ -64,19 +64,6 @@ class HttpServer:
     def stop(self) -> None:
         """Make :meth:`run` return; from any thread, or from a signal's handler."""
         self._server.should_exit = True
-
-
-def run_server(app: Any, host: str, port: int) -> None:
-    """Serve `app` until SIGINT or SIGTERM; for apps that have nothing else to do. See :class:`HttpServer`."""
-    import signal
-
-    server = HttpServer(app, host, port)
-    before = {number: signal.signal(number, lambda *_: server.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        server.run()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _bound(host: str, port: int) -> socket.socket:
