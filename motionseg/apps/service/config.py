@@ -192,6 +192,9 @@ def example_config() -> str:
 def config_schema() -> dict[str, Any]:
     """JSON schema of a configuration, for editors."""
     schema = _without_null(Config.model_json_schema())
+    keys = schema["$defs"]["CameraSection"]["properties"]
+    other = {"type": "object", "description": "By name."}
+    keys |= {many: {"anyOf": [keys[one], other], "description": f"As {one}."} for many, one in _ALSO.items()}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "motionseg serve"}
 
 
