@@ -24,6 +24,7 @@ __all__ = ["Watch", "watch"]
 
 _WAITING = 1000  # events that wait to be fetched; then the film waits, and a camera's frames are passed over
 _POLL = 0.2  # seconds
+_NAP = 0.02  # seconds between two looks for events, in asyncio
 Points = Sequence[tuple[float, float]]
 
 
@@ -91,9 +92,10 @@ def watch(
         rules += [Enter(zones=names)] if names or not rules else []
     segmenter = build_segmenter(model, dict(settings or {}), explain=True)
     sight = Sight(segmenter, EventDetector(rules, places, camera=camera))
-    is_live = loop or isinstance(source, int) or "://" in str(source)
-    feed = Feed(source if isinstance(source, int) else str(source), name=camera, loop=loop, width=width)
-    return Watch(sight, feed if is_live else None, source, width, on_event, on_frame)
+    feed = None
+    if loop or isinstance(source, int) or "://" in str(source):
+        feed = Feed(source if isinstance(source, int) else str(source), name=camera, loop=loop, width=width)
+    return Watch(sight, feed, source, width, on_event, on_frame)
 
 
 class Watch:
@@ -164,7 +166,7 @@ class Watch:
         if self._on_event is not None:
             raise ParameterError("events go to on_event, so they cannot be iterated over")
         while True:
-            event, is_over = self._next()
+            event, is_over = self._next(_POLL)
             if event is not None:
                 yield event
             elif is_over:
@@ -175,17 +177,19 @@ class Watch:
         if self._on_event is not None:
             raise ParameterError("events go to on_event, so they cannot be iterated over")
         while True:
-            event, is_over = await asyncio.to_thread(self._next)
+            event, is_over = self._next(0)  # a thread that waits would lose an event where the task is cancelled
             if event is not None:
                 yield event
             elif is_over:
                 self.join()
                 return
+            else:
+                await asyncio.sleep(_NAP)
 
-    def _next(self) -> tuple[Event | None, bool]:
+    def _next(self, timeout: float) -> tuple[Event | None, bool]:
         is_over = not self._thread.is_alive()  # asked first: what it told last is in the queue then
         try:
-            return self._events.get(timeout=0 if is_over else _POLL), False
+            return self._events.get(timeout=0 if is_over else timeout), False
         except queue.Empty:
             return None, is_over
 
@@ -199,7 +203,7 @@ class Watch:
                 self._keep_watching(self._feed)
             for event in self._sight.close():
                 self._tell(event)
-        except Exception as error:
+        except BaseException as error:  # sys.exit() of a callback, too
             self._error = error
         finally:
             if self._feed is not None:

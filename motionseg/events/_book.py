@@ -111,6 +111,12 @@ class Book:
             else:
                 spell.onset = time
 
+    def postpone(self, time: float) -> None:
+        """What holds and is not told begins at `time`."""
+        for spell in self.spells.values():
+            if not spell.id:
+                spell.onset = time
+
     def _next_id(self, start: float) -> str:
         """The start is part of it: numbers repeat when an older state is loaded, times do not."""
         self.next_number += 1

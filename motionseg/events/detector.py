@@ -207,6 +207,24 @@ class EventDetector:
         self._tracks = {}
         return self._book.told
 
+    def look_away(self, time: float) -> list[Event]:
+        """Nothing is seen any more: once that is longer than `max_gap`, open events end as before a gap.
+
+        For streams that are lost, so that nobody has to wait for the next frame, which would say the same.
+        """
+        now = check_number("time", time)
+        self._book.told = []
+        if now - self._book.time > self.max_gap:
+            self._book.end_before_gap(now)
+        return self._book.told
+
+    def postpone(self, time: float) -> None:
+        """What holds, and was not told yet, is told as something that begins at `time`, its duration as before.
+
+        For a detector that goes on from a state of some time ago: what waited then may have been told since.
+        """
+        self._book.postpone(check_number("time", time))
+
     def _trusted(self, seen: Tracks, suppressed: bool) -> Tracks:
         """The tracks that count, by id; who came while motion was suppressed first has to move by its own size."""
         boxes = seen.boxes.astype(np.float64)

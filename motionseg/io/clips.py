@@ -191,6 +191,16 @@ class PacketRing:
             `end` is before `start`.
         """
         check_number("end", end, check_number("start", start))
+        best = self._best(start, end)
+        if best is None:
+            raise OutputError(f"{path}: nothing is kept of {start:.2f} to {end:.2f} s")
+        return write_clip(Path(path), *best)
+
+    def holds(self, start: float, end: float) -> bool:
+        """Whether there is anything of `start` to `end` (s) to save."""
+        return self._best(start, end) is not None
+
+    def _best(self, start: float, end: float) -> tuple[Head, list[Packet]] | None:
         with self._lock:
             groups = [_Group(head, packets[:]) for head, packets in self._groups]
         best: tuple[Head, list[Packet]] | None = None
@@ -199,9 +209,7 @@ class PacketRing:
             packets = _cut((packet for group in run for packet in group.packets), start, end)
             if packets and (best is None or _length(packets, start) > _length(best[1], start)):
                 best = run[0].head, packets
-        if best is None:
-            raise OutputError(f"{path}: nothing is kept of {start:.2f} to {end:.2f} s")
-        return write_clip(Path(path), *best)
+        return best
 
 
 def copy_clip(source: str | os.PathLike[str], path: str | os.PathLike[str], start: float, end: float) -> ClipFacts:
@@ -248,7 +256,7 @@ def copy_clip(source: str | os.PathLike[str], path: str | os.PathLike[str], star
                 raise SourceError(error.strerror or str(error), source=os.fsdecode(source)) from error
         if ring.span is not None and ring.span[0] <= start:
             break
-    if ring.span is None or ring.span[1] < start:
+    if not ring.holds(start, end):
         raise SourceError(f"nothing between {start:g} and {end:g} s", source=os.fsdecode(source))
     return ring.save(path, start, end)
 

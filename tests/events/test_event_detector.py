@@ -172,6 +172,30 @@ def test_a_gap_is_no_duration():
     assert all(event.end <= 3601.2 and event.end - event.start < 2 for event in ended(events))
 
 
+def test_looking_away_is_a_gap_before_it_is_over():
+    rules = Linger(seconds=2), Enter(zones="left"), AnyMotion(min_duration=0.5)
+    one, two = detector(*rules, max_gap=3), detector(*rules, max_gap=3)
+    before = [{1: IN}] * 30, [{1: IN}] * 40
+    told = run(one, before[0]), run(two, before[0])
+    assert told[0] == told[1]
+    assert two.look_away(5.0) == []  # not long yet
+    at_once = [event for time in (6.0, 6.2, 20.0) for event in two.look_away(time)]
+    after = run(one, before[1], start=60.0), run(two, before[1], start=60.0)
+    assert {event.reason["ended"] for event in at_once} == {"gap"}
+    assert after[0] == at_once + after[1]
+
+
+def test_what_waits_in_a_state_is_postponed():
+    rules = Linger(seconds=2), Enter(zones="left"), Leave(zones="left")
+    d, other = detector(*rules, max_gap=9), detector(*rules, max_gap=9)
+    (entered,) = run(d, [{1: IN}] * 15)
+    other.load_state(d.state())
+    other.postpone(4.0)
+    told = run(other, [{1: IN}] * 30, start=4.0)
+    assert [(event.rule, event.start) for event in told] == [("linger", 4.0)]
+    assert entered.id in {event.id for event in other.open_events}
+
+
 def test_a_verdict_ends_with_a_gap():
     d = detector(Enter(), max_gap=1)
     run(d, [({1: IN}, {"verdict": "covered"})] * 3)

@@ -263,6 +263,17 @@ def test_a_folder_of_images_becomes_a_clip(numbered, tmp_path):
     assert numbers(facts.path) == list(range(10, 20))
 
 
+def test_a_hole_in_the_film_has_no_clip(make_video, numbered, tmp_path):
+    source = make_video("a.mkv", numbered[:50], times=[i / 25 for i in (*range(25), *range(500, 525))], bf="0", **H264)
+    with open_video(source) as video:
+        assert len(list(video)) == 50
+    with pytest.raises(SourceError, match="nothing between 5 and 8 s"):
+        copy_clip(source, tmp_path / "clip.mp4", 5.0, 8.0)
+    ring = kept(source)
+    assert ring.holds(0.5, 0.8)
+    assert not ring.holds(5.0, 8.0)
+
+
 def test_what_cannot_be_read(make_video, numbered, tmp_path):
     with pytest.raises(SourceError, match="no such file"):
         copy_clip(tmp_path / "no.mp4", tmp_path / "a.mp4", 0, 1)

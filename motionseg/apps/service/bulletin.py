@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from contextlib import suppress
 from typing import Any
 
 __all__ = ["Bulletin", "Subscription"]
@@ -23,8 +24,9 @@ class Subscription:
     def put(self, item: dict[str, Any]) -> None:
         with self._lock:
             while self._items.qsize() >= self._length:
-                self._items.get()
-                self._lost += 1
+                with suppress(queue.Empty):  # it was read just now
+                    self._items.get_nowait()
+                    self._lost += 1
             self._items.put(item)
 
     def get(self, timeout: float) -> dict[str, Any] | None:

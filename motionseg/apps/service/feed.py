@@ -166,8 +166,7 @@ class Feed:
         OutputError
             The file cannot be written.
         """
-        span = None if self._ring is None else self._ring.span
-        if self._ring is None or span is None or start > span[1] or end < span[0]:
+        if self._ring is None or not self._ring.holds(start, end):
             return None
         return self._ring.save(path, start, end)
 
@@ -196,9 +195,19 @@ class Feed:
                 before_sleep=lambda _: self._become("waiting"),
             )
             with suppress(t.RetryError):
-                attempts(self._connect)
+                attempts(self._try)
         if self._state != "ended":
             self._become("stopped")
+
+    def _try(self) -> None:
+        """As `_connect`; whatever goes wrong, the camera is to be tried again."""
+        try:
+            self._connect()
+        except SourceError:
+            raise
+        except Exception as error:  # no thread can be started, for one
+            _LOG.exception("camera %s: it could not be connected to", self.name)
+            raise self._trouble(SourceError(f"{type(error).__name__}: {error}", source=self._shown)) from error
 
     def _connect(self) -> None:
         """Read until there is no more; raises SourceError where that was too soon to try again at once."""

@@ -7,35 +7,32 @@ import os
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from motionseg.apps.service._count import LATENCIES, Count
 from motionseg.apps.service.feed import Feed, Shot
 from motionseg.apps.service.sight import LiveClock, Sight
-from motionseg.core.errors import MotionSegError, OutputError, StateError, UnsupportedError
+from motionseg.core.errors import MotionSegError, StateError, UnsupportedError
 from motionseg.core.state import write_state
-from motionseg.core.types import FOREGROUND, Event, Frame, Segmentation
+from motionseg.core.types import Event, Frame, Segmentation
 from motionseg.viz.overlay import Trails
 
 __all__ = ["LATENCIES", "Latest", "Lookout"]
 
-LATENCIES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
-"""Upper ends, in seconds, of the classes in which latencies are counted."""
-
 _log = logging.getLogger("motionseg.service")
 _WAIT = 0.2  # seconds for a picture before commands are looked at
-_RECENT = 10.0  # seconds over which rates are told
 _FAILURES = 20  # frames in turn that fail before the scene is learned anew
 _FIRST_STATE = 15.0  # seconds after the start, if states are that rare
 _RECALL_EVERY = 5.0  # seconds between two questions to a store that is away
 _ALIVE_EVERY = 2.0  # seconds between two marks of life
+_PAUSE = 0.02  # seconds after a failure
+_HUNG = 60.0  # seconds without a sign of life after which the thread hangs
+_MOST_UNSTORED = 1000  # events that the store does not confirm: it has refused them, or had them
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,11 @@ class Lookout:
         self._alive_at = time.monotonic()
         self._kept_at = self._alive_at - max(0.0, state_every - _FIRST_STATE)
         self._unstored: dict[tuple[str, bool], float] = {}  # when the frames of events had come
-        self._count = _Count(cpu)
+        self._count = Count(cpu)
+        self._failures = 0  # frames in turn
+        self._turned = time.monotonic()
+        self._is_over = False  # a file, and all events in it
+        self._writing: Future[None] | None = None
 
     # --- life --------------------------------------------------------------------------------
 
@@ -114,28 +115,64 @@ class Lookout:
         self._thread = threading.Thread(target=self._run, name=f"lookout-{self.name}", daemon=True)
         self._thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to end, or has ended so."""
+        return self._stop.is_set()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether its thread, once started, goes on, and can make something of the frames."""
+        is_there = self._thread is None or (self.is_alive and time.monotonic() - self._turned < _HUNG)
+        return is_there and self._failures < _FAILURES
+
     def ask_to_stop(self) -> None:
         """So that several can end at once."""
         self._stop.set()
+        self.feed.stop(0.0)
 
-    def stop(self, timeout: float = 10.0) -> None:
-        """End after the frame in hand, and keep the state. Open events stay open."""
+    def stop(self, timeout: float = 10.0) -> bool:
+        """End after the frame in hand, and keep the state; whether it has. Open events stay open."""
         self.ask_to_stop()
         self.feed.stop(timeout)
         if self._thread is not None:
             self._thread.join(timeout)
+        return not self.is_alive
 
     def call(self, order: Callable[[], Any], timeout: float = 10.0) -> Any:
-        """Do `order` between two frames, and give what it gives or raises."""
-        if self._thread is None or not self._thread.is_alive() or self._thread is threading.current_thread():
+        """Do `order` between two frames, and give what it gives or raises.
+
+        Raises
+        ------
+        TimeoutError
+            The thread is busy with a frame; `order` will not be done.
+        """
+        if not self.is_alive or self._thread is threading.current_thread():
             return order()
         future: Future[Any] = Future()
         self._orders.put((future, order))
-        return future.result(timeout)
+        end = time.monotonic() + timeout
+        while not future.done() and self.is_alive and (left := end - time.monotonic()) > 0:
+            wait([future], min(left, _WAIT))
+        if not future.cancel():  # done, or being done
+            return future.result()
+        if self.is_alive:
+            raise TimeoutError(f"camera {self.name} is busy with a frame; nothing was changed")
+        return order()
 
     def close_events(self) -> None:
         """End what is open: the camera is taken away."""
-        self._tell(self.call(self.sight.close), None, None)
+
+        def close() -> None:
+            self._tell(self.sight.close())
+            self._keep(wait=True)
+
+        self.call(close)
 
     @property
     def _state_file(self) -> Path | None:
@@ -153,7 +190,9 @@ class Lookout:
         try:
             for misfit in self.sight.load(path):
                 _log.warning("camera %s: %s", self.name, misfit)
-        except StateError as error:
+        except Exception as error:
+            if not isinstance(error, StateError):  # which nobody has foreseen: some of it may be there
+                self.sight.forget_scene()
             aside = path.with_name(f"{path.stem}.damaged-{time.strftime('%Y%m%dT%H%M%S')}{path.suffix}")
             try:
                 path.replace(aside)
@@ -193,28 +232,52 @@ class Lookout:
     # --- the loop ----------------------------------------------------------------------------
 
     def _run(self) -> None:
-        failures = 0
         while not self._stop.is_set():
-            if not self._is_recalled and time.monotonic() >= self._recall_at:
-                self._recall_stored()
-            self._obey()
-            shot = self.feed.newest(_WAIT)
-            if shot is None or not self._count.affords():
-                continue
             try:
-                self._look(shot)
-                failures = 0
-            except Exception as error:
-                failures += 1
-                self._count.fail(str(error))
-                expected = isinstance(error, MotionSegError)
-                _log.error("camera %s: a frame failed: %s", self.name, error, exc_info=not expected)
-                if failures == _FAILURES:
-                    _log.error("camera %s: %d frames failed in turn; the scene is learned anew", self.name, failures)
-                    self.sight.forget_scene()
-                    failures = 0
+                self._turn()
+            except Exception as error:  # nothing ends this thread but `stop`
+                self._fail(error)
         self._obey()
         self._keep(wait=True)
+
+    def _turn(self) -> None:
+        self._turned = time.monotonic()
+        if not self._is_recalled and self._turned >= self._recall_at:
+            self._recall_stored()
+        self._obey()
+        state = self.feed.status()["state"]  # asked before: nothing comes any more where it has ended
+        shot = self.feed.newest(_WAIT)
+        if shot is not None and self._count.affords():
+            self._look(shot)
+            self._failures = 0
+        elif shot is None and state in ("ended", "stopped"):
+            self._rest(is_over=state == "ended")
+        elif shot is None and state != "running" and self.sight.time is not None:
+            self._tell(self.sight.look_away(self._when(time.monotonic())[0]))
+            self._count.open_events = len(self.sight.detector.open_events)
+
+    def _rest(self, *, is_over: bool) -> None:
+        """A file has come to its end, and with it what goes on there; or all is to stop, and that goes on later."""
+        if is_over and not self._is_over and self.sight.time is not None:
+            self._is_over = True
+            self._tell(self.sight.close())
+            self._count.open_events = 0
+            self._keep()
+        self._stop.wait(_WAIT)
+
+    def _fail(self, error: Exception) -> None:
+        self._failures += 1
+        self._count.fail(str(error))
+        expected, is_news = isinstance(error, MotionSegError), self._failures % _FAILURES == 1
+        level = logging.ERROR if is_news else logging.DEBUG  # it may be every frame for weeks
+        _log.log(level, "camera %s: a frame failed: %s", self.name, error, exc_info=not expected)
+        if self._failures % _FAILURES == 0:
+            _log.error("camera %s: %d frames failed in turn; the scene is learned anew", self.name, self._failures)
+            try:
+                self.sight.forget_scene()
+            except Exception:
+                _log.exception("camera %s: its model cannot begin anew", self.name)
+        self._stop.wait(_PAUSE)
 
     def _obey(self) -> None:
         while True:
@@ -222,37 +285,47 @@ class Lookout:
                 future, order = self._orders.get_nowait()
             except queue.Empty:
                 return
+            if not future.set_running_or_notify_cancel():
+                continue
             try:
                 future.set_result(order())
             except Exception as error:
                 future.set_exception(error)
 
-    def _look(self, shot: Shot) -> None:
+    def _when(self, moment: float) -> tuple[float, float]:
+        """Stream seconds, and seconds since 1970, of a moment of ``time.monotonic``."""
         if self._clock is None:
             self._clock = LiveClock(self.sight.time)
-        moment, wall = self._clock.read(shot.time)
+        return self._clock.read(moment)
+
+    def _look(self, shot: Shot) -> None:
+        moment, wall = self._when(shot.time)
         seen, told = self.sight.look(shot.frame, moment, wall)
+        self._tell(told, shot.arrived)  # before anything else can fail
         self._trails.update(seen.tracks)
         self._latest = Latest(shot.frame, seen, wall, shot.number)
-        self._tell(told, shot, seen)
+        self._record(told, shot, seen)
         self._count.frame(time.monotonic() - shot.arrived, seen, len(self.sight.detector.open_events))
         now = time.monotonic()
         self._mark_alive(now)
         if now - self._kept_at >= self._state_every:
             self._keep()
 
-    def _tell(self, events: Sequence[Event], shot: Shot | None, seen: Segmentation | None) -> None:
+    def _tell(self, events: Sequence[Event], arrived: float | None = None) -> None:
         if not events:
             return
-        now = time.time()
         if not self._is_recalled:
             self._told |= {event.id for event in events}
-        if shot is not None:
-            self._unstored |= {(event.id, event.is_open): shot.arrived for event in events}
-        self._tell_store(events, now)
-        if self._recorder is None or shot is None or seen is None:
+        if arrived is not None:
+            if len(self._unstored) > _MOST_UNSTORED:
+                self._unstored.clear()
+            self._unstored |= {(event.id, event.is_open): arrived for event in events}
+        self._tell_store(events, time.time())
+
+    def _record(self, events: Sequence[Event], shot: Shot, seen: Segmentation) -> None:
+        if self._recorder is None:
             return
-        wall = now - time.monotonic() + shot.time
+        wall = time.time() - time.monotonic() + shot.time
         for event in events:
             began = shot.time - (wall - event.start)
             if event.is_open:
@@ -280,21 +353,23 @@ class Lookout:
         path = self._state_file
         if path is None or self._keeper is None or self.sight.time is None:
             return
+        if not (wait or self._writing is None or self._writing.done()):
+            return  # the disk is slow; states are not to gather in memory
         self._kept_at = time.monotonic()
         try:
-            arrays, head = self.sight.state()
-        except UnsupportedError as error:
+            self._writing = self._keeper.submit(self._write, path, *self.sight.state())
+            if wait:
+                self._writing.result()
+        except Exception as error:  # events are told all the same
             self._count.fail(str(error))
-            return
-        future = self._keeper.submit(self._write, path, arrays, head)
-        if wait:
-            future.result()
+            if not isinstance(error, UnsupportedError):
+                _log.error("camera %s: the state was not kept: %s", self.name, error)
 
     def _write(self, path: Path, arrays: Any, head: Any) -> None:
         try:
             os.makedirs(path.parent, exist_ok=True)
             write_state(path, arrays, head)
-        except (OutputError, OSError) as error:
+        except Exception as error:
             self._count.fail(str(error))
             _log.error("camera %s: the state was not kept: %s", self.name, error)
 
@@ -322,6 +397,8 @@ class Lookout:
             own |= {"verdict": seen.verdict, "behaviour": seen.behaviour, "way": seen.way}
             own["foreground"] = self._count.foreground
         feed = self.feed.status()
+        if self._thread is not None and not self.is_alive:
+            feed["state"] = "stopped"
         source = {"source_width": feed.pop("width", None), "source_height": feed.pop("height", None)}
         counted = self._count.status()
         error = counted.pop("last_error") or feed.get("last_error")
@@ -335,86 +412,3 @@ class Lookout:
             "last_error": error,
             "open_events": self._count.open_events,
         }
-
-
-class _Count:
-    """What a lookout has done, and how fast; written by its thread, read by all."""
-
-    def __init__(self, cpu: float | None) -> None:
-        self._cpu = cpu
-        self._processed = self._skipped = self._failed = 0
-        self._recent: deque[tuple[float, float]] = deque(maxlen=600)  # when, latency
-        self._classes = [0] * len(LATENCIES)
-        self._latency_sum = 0.0
-        self._events: deque[float] = deque(maxlen=600)
-        self._begun = time.monotonic()
-        self._used: deque[tuple[float, float]] = deque(maxlen=64)  # when, thread seconds
-        self._is_saving = False
-        self._last_error: str | None = None
-        self.foreground, self.open_events = 0.0, 0
-
-    def fail(self, why: str) -> None:
-        self._failed += 1
-        self._last_error = why
-
-    def affords(self) -> bool:
-        """Whether another frame fits into the budget."""
-        now, used = time.monotonic(), time.thread_time()
-        if not self._used or now - self._used[-1][0] >= 1:
-            self._used.append((now, used))
-        if self._cpu is None:
-            return True
-        first, before = self._used[max(0, len(self._used) - 3)]
-        affords = used - before <= self._cpu * (now - first + 1.0)
-        self._skipped += not affords
-        self._is_saving = self._is_saving or not affords
-        return affords
-
-    def frame(self, latency: float, seen: Segmentation, open_events: int) -> None:
-        self._processed += 1
-        self.open_events = open_events
-        self._recent.append((time.monotonic(), latency))
-        self._latency_sum += latency
-        for i, end in enumerate(LATENCIES):
-            self._classes[i] += latency <= end
-        self.foreground = float(np.count_nonzero(seen.mask == FOREGROUND)) / seen.mask.size
-
-    def event(self, latency: float) -> None:
-        self._events.append(latency)
-
-    def status(self) -> dict[str, Any]:
-        now, recent = time.monotonic(), list(self._recent)
-        young = [(when, latency) for when, latency in recent if now - when <= _RECENT]
-        latencies = [latency for _, latency in young]
-        span = min(_RECENT, now - self._begun)
-        used = list(self._used)
-        cpu = None
-        if len(used) > 1:
-            (first, before), (last, after) = used[max(0, len(used) - 11)], used[-1]
-            cpu = (after - before) / (last - first)
-        fps = len(young) / span if span > 0 else 0.0
-        budget = None
-        if self._is_saving:
-            budget = f"{self._skipped} frames were passed over to stay within {self._cpu:g} cores"
-        return {
-            "frames_processed": self._processed,
-            "frames_skipped": self._skipped,
-            "frames_failed": self._failed,
-            "fps": round(fps, 2),
-            "cpu": None if cpu is None else round(cpu, 3),
-            "latency_ms": _percentiles(latencies),
-            "event_latency_ms": _percentiles(list(self._events)),
-            "latency_buckets": dict(zip(LATENCIES, self._classes, strict=True)),
-            "latency_sum": self._latency_sum,
-            "latency_count": self._processed,
-            "budget": budget,
-            "last_error": self._last_error,
-        }
-
-
-def _percentiles(seconds: Sequence[float]) -> dict[str, float | None]:
-    """Of latencies, in milliseconds."""
-    if not seconds:
-        return {"p50": None, "p95": None}
-    p50, p95 = 1e3 * np.percentile(seconds, (50, 95))
-    return {"p50": round(float(p50), 1), "p95": round(float(p95), 1)}

@@ -166,7 +166,6 @@ class Recorder:
         if not self.section.clips:
             return
         first = start - self.section.pre_roll
-        last = min(end + self.section.post_roll, first + self.section.max_length)
         with self._lock:
             if event.id in self._cut:
                 del self._cut[event.id]
@@ -174,6 +173,9 @@ class Recorder:
             waiting = [job for job in self._jobs if isinstance(job, _Clip) and job.event.id == event.id]
             for job in waiting:
                 self._jobs.remove(job)
+                first = job.start  # as it was then: the wall clock, by which `start` is known, may have been set since
+            last = min(first + self.section.pre_roll + end - start + self.section.post_roll,
+                       first + self.section.max_length)  # fmt: skip
             self._put(_Clip(event, last + _GRACE, feed=feed, start=first, end=last))
 
     def _put(self, job: _Job, is_room: bool = True) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from motionseg.apps.service.config import load_config
 from motionseg.apps.service.http.app import create_app
 from motionseg.apps.service.http.server import HttpServer
+from motionseg.apps.service.memory import keep_together
 from motionseg.apps.service.service import Service
 from motionseg.core.errors import MotionSegError
 
@@ -34,6 +35,7 @@ def run(path: Path) -> None:
     """
     config = load_config(path)
     _log_to_stderr(config.service.log_level)
+    keep_together()
     service = Service(config, path=path)
     server = HttpServer(create_app(service), config.service.host, config.service.port)
     with _signals(service, server):

@@ -6,105 +6,45 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
-from pydantic import ValidationError
 
 import motionseg
-from motionseg.apps.service._complaints import Complaint, complaints_of
 from motionseg.apps.service.building import (
-    build_camera_segmenter,
-    build_detector,
-    build_rules,
-    places_from_dicts,
-    rules_from_dicts,
-    segmenter_complaints,
     warm_up,
 )
 from motionseg.apps.service.bulletin import Bulletin
 from motionseg.apps.service.calendar import Calendar
+from motionseg.apps.service.camera import LIVE, CameraLookout, edited
 from motionseg.apps.service.config import CameraSection, Config, is_loopback, load_config
 from motionseg.apps.service.couriers import Courier, Sink
 from motionseg.apps.service.edits import Edits
 from motionseg.apps.service.feed import Feed
 from motionseg.apps.service.jsonl import JsonlSink
 from motionseg.apps.service.ledger import Ledger
-from motionseg.apps.service.lookout import Lookout
+from motionseg.apps.service.memory import give_back
 from motionseg.apps.service.mqtt import MqttSink
 from motionseg.apps.service.recorder import Recorder
-from motionseg.apps.service.shared_refiner import SharedRuns, share_refiner
-from motionseg.apps.service.sight import Sight
+from motionseg.apps.service.shared_refiner import SharedRuns
 from motionseg.apps.service.store import StoreError, Telling
 from motionseg.apps.service.topics import announcement
-from motionseg.apps.service.tuning import describe_place, describe_rule, describe_tuning
 from motionseg.apps.service.webhook import WebhookSink
-from motionseg.core.errors import ParameterError
-from motionseg.pipeline.segmenter import MotionSegmenter
+from motionseg.core.errors import MotionSegError, OutputError, ParameterError
 
 __all__ = ["CameraLookout", "Service"]
 
 _log = logging.getLogger("motionseg.service")
 _STARTING = 60.0  # seconds after which a camera that has shown nothing no longer counts as one that starts
-_CHORES_EVERY, _CLEANING_EVERY = 5.0, 600.0  # seconds
+_CHORES_EVERY, _TRIMMING_EVERY, _CLEANING_EVERY = 5.0, 30.0, 600.0  # seconds
 _PATIENCE = 5.0  # seconds that the start waits for the store
 _MENDED = 500  # events, the newest, whose files are looked for at the start
 _MARGIN = 10.0  # seconds of packets beyond what a clip needs: groups of pictures are that long
-_LIVE = {"zone", "line", "rule", "max_gap"}  # of a camera's section: what a detector is made of
-_SEGMENTER = {"model", "linker", "settings", "refine"}
-
-
-class CameraLookout(Lookout):
-    """A lookout that knows its section of the configuration, and what was edited of it."""
-
-    def __init__(self, section: CameraSection, edits: Edits, runs: SharedRuns, **parts: Any) -> None:
-        self.configured, self.edits, self._runs = section, edits, runs
-        try:
-            self.section = edited(section, edits.facts)
-        except ParameterError as error:
-            _log.warning("camera %s: what was edited does not fit any more and is left out: %s", section.name, error)
-            self.section = section
-        sight = Sight(self._segmenter(self.section), build_detector(self.section))
-        super().__init__(section.name, sight, cpu=section.cpu, **parts)
-
-    def _segmenter(self, section: CameraSection) -> MotionSegmenter:
-        return share_refiner(build_camera_segmenter(section), self._runs)
-
-    def setup(self) -> dict[str, Any]:
-        """Zones, lines, rules and tuning as they are, ready for JSON."""
-        latest = self.latest()
-        size = {} if latest is None else {"n_pixels": latest.segmentation.mask.size}
-        places = [describe_place(place) for place in self.places()]
-        return {
-            "zones": [place for place in places if "sides" not in place],
-            "lines": [place for place in places if "sides" in place],
-            "rules": [describe_rule(rule) for rule in build_rules(self.section)],
-            "tuning": describe_tuning(self.sight.segmenter, build_camera_segmenter(self.configured), **size),
-            "edited": bool(self.edits),
-        }
-
-    def status(self) -> dict[str, Any]:
-        return {**super().status(), "edited": bool(self.edits)}
-
-    def change(self, section: CameraSection) -> None:
-        """Go on as `section` says, between two frames. Raises ParameterError, and nothing has changed."""
-        now = self.section.model_dump()
-        differing = {key for key, value in section.model_dump().items() if now[key] != value}
-        segmenter = self._segmenter(section) if differing & _SEGMENTER else None
-        build_detector(section)  # says what is wrong before anything changes
-        self.call(lambda: self._change(section, segmenter, bool(differing & _LIVE)))
-
-    def _change(self, section: CameraSection, segmenter: Any, other_rules: bool) -> None:
-        if other_rules:
-            number = self.sight.detector.next_number
-            ended = self.sight.change_detector(build_detector(section, first_number=number))
-            self._tell(ended, None, None)
-        if segmenter is not None and not self.sight.change_segmenter(segmenter):
-            _log.info("camera %s: another model learns the scene anew", self.name)
-        self.section = section
 
 
 class Service:
@@ -124,7 +64,7 @@ class Service:
 
     def __init__(self, config: Config, *, path: Path | None = None) -> None:
         self.config, self.config_path = config, path
-        self.started = time.time()
+        self.started, self._begun = time.time(), time.monotonic()
         self.state_dir = Path(config.service.state_dir)
         self.bulletin = Bulletin()
         self.ledger = Ledger(
@@ -172,9 +112,12 @@ class Service:
                 warm_up(lookout.section for lookout in self.lookouts.values())
             except Exception:  # each says so itself, frame after frame
                 _log.exception("the models could not be tried")
-            for lookout in self.lookouts.values():
+            for name, lookout in self.lookouts.items():
                 if not self._stop.is_set():
-                    lookout.start()
+                    try:
+                        lookout.start()
+                    except Exception:  # the others are to be looked at all the same
+                        _log.exception("camera %s: it could not be started", name)
 
     def stop(self) -> None:
         """End between two frames: states are kept, what was told is stored, open events stay open."""
@@ -186,7 +129,8 @@ class Service:
             for lookout in lookouts:
                 lookout.ask_to_stop()
             for lookout in lookouts:
-                lookout.stop()
+                if not lookout.stop():
+                    _log.warning("camera %s: its last frame takes too long and is left alone", lookout.name)
             self.recorder.stop(10.0)
             self._keeper.shutdown()
             if not self.ledger.flush(10.0):
@@ -196,7 +140,7 @@ class Service:
             self.ledger.stop(5.0)
 
     def _lookout(self, section: CameraSection) -> CameraLookout:
-        recordings = self.config.recordings
+        recordings = self.recorder.section
         feed = Feed(
             section.address,
             name=section.name,
@@ -226,15 +170,15 @@ class Service:
         return store.open_events(camera), store.last_number(camera), store.highest_track(camera)
 
     def _start_couriers(self) -> None:
-        self.couriers = [Courier(sink, self.ledger.store) for sink in self._sinks()]
+        self.couriers = [Courier(sink, self.ledger.store) for sink in self._sinks(self.config)]
         self._announce()
         with suppress(StoreError):  # of a store that is away: the chores say it again
             self._name_sinks()
         for courier in self.couriers:
             courier.start()
 
-    def _sinks(self) -> list[Sink]:
-        config, sinks = self.config, list[Sink]()
+    def _sinks(self, config: Config) -> list[Sink]:
+        sinks = list[Sink]()
         if config.jsonl is not None:
             sinks.append(JsonlSink(**config.jsonl.model_dump()))
         if config.mqtt is not None:
@@ -267,19 +211,37 @@ class Service:
             self.bulletin.publish("event", telling.to_dict())
 
     def _do_chores(self) -> None:
-        cleaned, calendar = time.monotonic(), Calendar()
+        cleaned = trimmed = time.monotonic()
+        calendar = Calendar()
         while not self._stop.wait(_CHORES_EVERY):
             try:
                 for courier in self.couriers:
                     if isinstance(courier.sink, MqttSink):
                         for name, lookout in list(self.lookouts.items()):
                             courier.sink.camera_state(name, lookout.status())
+                if time.monotonic() - trimmed >= _TRIMMING_EVERY:
+                    trimmed = time.monotonic()
+                    give_back()
+                self._begin_again()
                 if time.monotonic() - cleaned >= _CLEANING_EVERY:
                     cleaned = time.monotonic()
                     self._name_sinks()
                     self.ledger.store.forget(calendar.now() - 86400 * self.config.store.keep_days)
             except Exception as error:  # of the next round, or never: the cameras go on
                 _log.warning("a chore failed: %s", error)
+
+    def _begin_again(self) -> None:
+        """Cameras that have ended though they are wanted, or could not be begun, are tried again."""
+        if not self._lock.acquire(blocking=False):  # there are changes under way
+            return
+        try:
+            wanted = {section.name: section for section in self.config.camera if section.enabled}
+            for name, lookout in list(self.lookouts.items()):
+                if name in wanted and not lookout.is_alive and not self._stop.is_set():
+                    _log.warning("camera %s: it has ended by itself and is begun again", name)
+                    self._begin(self._lookout(wanted[name]))
+        finally:
+            self._lock.release()
 
     # --- changes -----------------------------------------------------------------------------
 
@@ -298,20 +260,20 @@ class Service:
             raise ParameterError("this service was not started from a file")
         new = load_config(self.config_path)
         with self._lock:
-            old, self.config = self.config, _as_it_runs(self.config, new)
-            parts = ("service", "store", "recordings")
-            changes = [f"{part}: restart the service" for part in parts if _differ(self.config, new, part)]
+            self._check_going()
+            old = self.config
+            steps = self._steps({section.name: section for section in new.camera if section.enabled})
+            are_sinks_new = any(_differ(old, new, part) for part in ("jsonl", "mqtt", "webhook"))
+            if are_sinks_new:
+                for sink in self._sinks(new):  # so that what is wrong with them is said now
+                    sink.close()
+            self.config = _as_it_runs(old, new)
+            parts = [part for part in ("service", "store", "recordings") if _differ(self.config, new, part)]
+            changes = [f"{part}: restart the service" for part in parts]
             if self.config.service.token != old.service.token:
                 changes.append("service.token: from now on")
-            sections = {section.name: section for section in new.camera if section.enabled}
-            for name in [name for name in self.lookouts if name not in sections]:
-                lookout = self.lookouts.pop(name)
-                lookout.close_events()
-                lookout.stop()
-                changes.append(f"camera {name}: taken away")
-            for name, section in sections.items():
-                changes += self._take_up(name, section)
-            if any(_differ(old, new, part) for part in ("jsonl", "mqtt", "webhook")):
+            changes += [_done(*step) for step in steps]
+            if are_sinks_new:
                 for courier in self.couriers:
                     courier.stop(5.0)
                 self._start_couriers()
@@ -322,24 +284,41 @@ class Service:
             _log.info("reloaded: %s", change)
         return changes
 
-    def _take_up(self, name: str, section: CameraSection) -> list[str]:
-        lookout = self.lookouts.get(name)
-        if lookout is None:
-            self.lookouts[name] = self._lookout(section)
-            self.lookouts[name].start()
-            return [f"camera {name}: new"]
-        before, after = lookout.configured.model_dump(), section.model_dump()
-        differing = sorted(key for key in after if before[key] != after[key])
-        if not differing:
-            return []
-        if set(differing) <= _LIVE | _SEGMENTER:
-            lookout.configured = section
-            lookout.change(edited(section, lookout.edits.facts))
-            return [f"camera {name}: {', '.join(differing)}"]
-        lookout.stop()
-        self.lookouts[name] = self._lookout(section)
-        self.lookouts[name].start()
-        return [f"camera {name}: begun anew for {', '.join(differing)}, with what it had learned"]
+    def _steps(self, sections: dict[str, CameraSection]) -> list[tuple[str, str, Callable[[], None]]]:
+        """What is to be done so that there are these cameras: name, what, and how. Raises ParameterError."""
+        gone = [name for name in self.lookouts if name not in sections]
+        steps = [(name, "taken away", partial(self._take_away, name)) for name in gone]
+        for name, section in sections.items():
+            lookout = self.lookouts.get(name)
+            if lookout is None:
+                steps.append((name, "new", partial(self._begin, self._lookout(section))))
+                continue
+            before, after = lookout.configured.model_dump(), section.model_dump()
+            differing = sorted(key for key in after if before[key] != after[key])
+            if set(differing) <= LIVE and not lookout.is_stopping:
+                if differing:
+                    steps.append((name, ", ".join(differing), lookout.reconfigure(section)))
+                continue
+            why = f" for {', '.join(differing)}" if differing else ""
+            what = f"begun anew{why}, with what it had learned"
+            steps.append((name, what, partial(self._begin, self._lookout(section))))
+        return steps
+
+    def _take_away(self, name: str) -> None:
+        _end(self.lookouts[name])
+        self.lookouts[name].close_events()
+        del self.lookouts[name]
+
+    def _begin(self, lookout: CameraLookout) -> None:
+        """In place of the one of that name, if there is one."""
+        if lookout.name in self.lookouts:
+            _end(self.lookouts[lookout.name])
+        lookout.start()
+        self.lookouts[lookout.name] = lookout
+
+    def _check_going(self) -> None:
+        if self._stop.is_set():
+            raise OutputError("the service is stopping")
 
     def edit(self, camera: str, edits: dict[str, Any]) -> dict[str, Any]:
         """Lay `edits` over what the configuration says of a camera, from the next frame on and over restarts.
@@ -365,63 +344,60 @@ class Service:
             It cannot be kept.
         """
         with self._lock:
+            self._check_going()
             lookout = self.lookouts[camera]
             facts = {**lookout.edits.facts, **Edits.checked(edits)}
             if "tuning" in edits:
                 facts["tuning"] = {**lookout.edits.facts.get("tuning", {}), **edits["tuning"]}
-            lookout.change(edited(lookout.configured, facts))
-            lookout.edits.replace(facts)
-            self._announce()
-            self.bulletin.publish("setup", {"camera": camera})
+            self._take_up(lookout, facts)
             return lookout.setup()
 
     def revert(self, camera: str) -> None:
         """Back to what the configuration says. Raises KeyError where there is no such camera."""
         with self._lock:
-            lookout = self.lookouts[camera]
-            lookout.change(lookout.configured)
-            lookout.edits.replace({})
-            self._announce()
-            self.bulletin.publish("setup", {"camera": camera})
+            self._check_going()
+            self._take_up(self.lookouts[camera], {})
+
+    def _take_up(self, lookout: CameraLookout, facts: dict[str, Any]) -> None:
+        """Keep `facts` as what was edited, and go on so: both, or nothing has changed."""
+        change, before = lookout.change_to(edited(lookout.configured, facts)), lookout.edits.facts
+        lookout.edits.replace(facts)
+        try:
+            change()
+        except Exception:
+            lookout.edits.replace(before)
+            raise
+        self._announce()
+        self.bulletin.publish("setup", {"camera": lookout.name})
 
     # --- what others may know ----------------------------------------------------------------
 
     def health(self) -> dict[str, Any]:
         """``status``: "starting" until every camera has been seen or given up, "ok", or "degraded"."""
-        up = time.time() - self.started
-        states = {name: lookout.status()["state"] for name, lookout in list(self.lookouts.items())}
-        unseen = [name for name, lookout in list(self.lookouts.items()) if lookout.latest() is None]
-        status = "ok" if all(state in ("running", "ended") for state in states.values()) else "degraded"
-        if unseen and up < _STARTING:
-            status = "starting"
-        if self.ledger.status()["last_error"]:
-            status = "degraded" if status == "ok" else status
+        up, lookouts = time.monotonic() - self._begun, dict(self.lookouts)
+        states = {name: lookout.status()["state"] for name, lookout in lookouts.items()}
+        is_ok = all(state in ("running", "ended") for state in states.values())
+        is_ok &= all(lookout.is_well for lookout in lookouts.values()) and not self.ledger.status()["last_error"]
+        status = "ok" if is_ok else "degraded"
+        if any(lookout.latest() is None for lookout in lookouts.values()):
+            status = "starting" if up < _STARTING else "degraded"
         return {"status": status, "cameras": states, "uptime": round(up, 1), "version": motionseg.__version__}
 
 
-def edited(section: CameraSection, edits: dict[str, Any]) -> CameraSection:
-    """`section` with `edits` laid over it. Raises ParameterError, which names what is wrong by its place."""
-    if not edits:
-        return section
-    facts = section.model_dump()
-    for key, field in (("zones", "zone"), ("lines", "line"), ("rules", "rule")):
-        facts[field] = edits.get(key, facts[field])
-    facts["settings"] = {**facts["settings"], **edits.get("tuning", {})}
-    rules_from_dicts(facts["rule"], places_from_dicts(facts["zone"], facts["line"]))
+def _end(lookout: CameraLookout) -> None:
+    if not lookout.stop():  # two of one name would tell things twice
+        raise TimeoutError("its last frame takes too long")
+
+
+def _done(name: str, what: str, step: Callable[[], None]) -> str:
+    """Do one step of a reload, and say so; one that fails stops no other."""
     try:
-        changed = CameraSection.model_validate(facts)
-        complaints = segmenter_complaints(changed)
-    except ValidationError as error:
-        complaints = complaints_of(error, facts, CameraSection)
-    if complaints:
-        raise ParameterError("\n".join(_told(complaint) for complaint in complaints))
-    return changed
-
-
-def _told(complaint: Complaint) -> str:
-    """What is wrong, behind the key as it is edited."""
-    table, *key = (str(part) for part in complaint.path)
-    return f"tuning.{'.'.join(key)}: {complaint.text}" if table == "settings" else complaint.text
+        step()
+    except Exception as error:
+        is_expected = isinstance(error, (TimeoutError, MotionSegError))
+        _log.error("camera %s: %s: %s", name, what, error, exc_info=not is_expected)
+        return f"camera {name}: not yet {what}: {error}; reload again"
+    return f"camera {name}: {what}"
 
 
 def _revealed(section: Any) -> dict[str, Any]:

@@ -80,22 +80,11 @@ class SharedRuns:
         """
         refiner._checked(view)  # what is wrong with it is known before others share a run with it
         turn = _Turn(refiner, view)
-        batch: list[_Turn] = []
         with self._lock:
-            begun = time.monotonic()
-            self._seen[id(refiner)] = begun
+            self._seen[id(refiner)] = time.monotonic()
             self._waiting.append(turn)
             self._lock.notify_all()
-            while not turn.is_done:
-                left = begun + self.wait - time.monotonic()
-                if turn.is_taken or self._is_running:
-                    self._lock.wait()
-                elif left > 0 and not self._all_are_here():
-                    self._lock.wait(left)
-                else:
-                    batch = self._take()
-                    break
-        if batch:
+        while batch := self._await(turn):  # which may be those of others, where many wait
             try:
                 _run(batch)
             finally:
@@ -106,6 +95,20 @@ class SharedRuns:
             raise turn.error
         assert turn.score is not None
         return turn.score
+
+    def _await(self, turn: _Turn) -> list[_Turn]:
+        """Wait until `turn` is done, or a run is due: its frames, which are the caller's to refine."""
+        with self._lock:
+            end = time.monotonic() + self.wait
+            while not turn.is_done:
+                left = end - time.monotonic()
+                if turn.is_taken or self._is_running:
+                    self._lock.wait()
+                elif left > 0 and not self._all_are_here():
+                    self._lock.wait(left)
+                else:
+                    return self._take()
+        return []
 
     def _all_are_here(self) -> bool:
         """Whether every camera that is alive waits; under the lock."""

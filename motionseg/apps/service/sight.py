@@ -73,6 +73,7 @@ class Sight:
         self._seen_time = 0.0  # the segmenter's, of the last frame
         self._usual_step = 0.0
         self._next_track = 1
+        self._is_resumed = False
 
     def look(self, frame: Frame, time: float, wall: float) -> tuple[Segmentation, list[Event]]:
         """Segment a frame and say what begins and ends in it.
@@ -92,10 +93,14 @@ class Sight:
         if self._shape is not None and frame.shape != self._shape:
             self.forget_scene()
         limit = max(_LONGEST_STEP, _STEPS * self._usual_step)
+        if self._is_resumed and step > limit:
+            self.detector.postpone(time)  # else it might be told twice: before whatever ended the last run, and now
+        self._is_resumed = False
         self._usual_step += _ADAPT * (min(step, limit) - self._usual_step)
-        seen_time = self._seen_time + min(step, limit)
-        seen = self.segmenter.step(frame, seen_time)
-        self._shape, self.time, self._seen_time = frame.shape, time, seen_time
+        self.time = time  # it passes also where the frame fails half way
+        self._seen_time += min(step, limit)
+        seen = self.segmenter.step(frame, self._seen_time)
+        self._shape = frame.shape
         whose = seen.track_labels()  # also of linkers that know no pixels
         told = self.detector.update(seen.tracks, time, identities=whose, verdict=seen.verdict, evidence=seen.evidence)
         return seen, [self._dated(event, wall - time) for event in told]
@@ -105,6 +110,10 @@ class Sight:
         if self.time is None:
             return []
         return [self._dated(event, 0.0) for event in self.detector.close(self.time)]
+
+    def look_away(self, time: float) -> list[Event]:
+        """Nothing is seen any more at stream second `time`; gives what that has ended."""
+        return [self._dated(event, 0.0) for event in self.detector.look_away(time)]
 
     def forget_scene(self) -> None:
         """Learn the scene anew; no track id is given twice."""
@@ -147,7 +156,7 @@ class Sight:
         arrays = dict(self.segmenter.state())
         arrays |= {f"{_DETECTOR}{name}": array for name, array in self.detector.state().items()}
         head = {"class": "Sight", "time": self.time, "seen_time": self._seen_time}
-        head |= {"offsets": self._offsets, "shape": self._shape}
+        head |= {"offsets": dict(self._offsets), "shape": self._shape}
         return arrays, head
 
     def save(self, path: Path) -> None:
@@ -168,7 +177,7 @@ class Sight:
                 raise StateError(f"{path} holds no state of a camera")
             time, seen_time = float(head["time"]), float(head["seen_time"])
             offsets = {str(key): float(value) for key, value in head["offsets"].items()}
-            shape = tuple(int(side) for side in head["shape"])
+            shape = None if head["shape"] is None else tuple(int(side) for side in head["shape"])
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"{path} holds no state of a camera: {error!r}") from error
         own = {name.removeprefix(_DETECTOR): value for name, value in arrays.items() if name.startswith(_DETECTOR)}
@@ -187,7 +196,7 @@ class Sight:
             self._offsets = offsets
         except StateError as error:
             misfits.append(f"open events have ended: {error}")
-        self.time, self._seen_time = time, seen_time
+        self.time, self._seen_time, self._is_resumed = time, seen_time, True
         return misfits
 
     def go_on_from(self, *, number: int, track: int) -> None:

@@ -332,6 +332,23 @@ def test_a_reader_that_never_comes_back_is_abandoned(monkeypatch, tmp_path):
     assert feed.status()["frames_read"] == 0
 
 
+def test_a_failure_of_its_own_does_not_end_it(monkeypatch, tmp_path, caplog):
+    from motionseg.apps.service import _reading
+
+    real, calls = _reading.Reading.start, []
+
+    def start(reading):
+        calls.append(reading)
+        if len(calls) == 1:
+            raise RuntimeError("can't start new thread")
+        real(reading)
+
+    monkeypatch.setattr(_reading.Reading, "start", start)
+    with running(write_numbered(tmp_path / "a.mp4", 10), fast=True) as feed:
+        assert len(take(feed, 10)) == 10
+    assert "can't start new thread" in caplog.text
+
+
 def test_nothing_secret_is_told(caplog):
     urls = [
         "rtsp://admin:geheim@127.0.0.1:9/x",

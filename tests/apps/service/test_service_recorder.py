@@ -146,6 +146,15 @@ def test_a_long_event_whose_feed_is_known_only_at_its_end_is_cut_from_its_beginn
     assert bench.feed.asked == [(195.0, 225.0)]
 
 
+def test_a_clock_that_is_set_during_an_event_moves_no_clip(bench):
+    frame, seen = sight()
+    bench.recorder.begun(event(), frame, seen, [YARD], feed=bench.feed, start=100.0)
+    late = 3600.0  # of the wall clock, by which the camera finds out where the event has begun
+    bench.recorder.ended(event(end=NOON + 8), bench.feed, 100.0 - late, 108.0 - late)
+    bench.work_at(113.0)
+    assert bench.feed.asked == [(95.0, 112.0)]
+
+
 def test_events_at_the_same_time_have_a_clip_each(bench):
     for number in (1, 2, 3):
         bench.recorder.ended(event(number, end=NOON), bench.feed, 200.0 + number, 205.0)

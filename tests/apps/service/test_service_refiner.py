@@ -158,3 +158,17 @@ def test_a_clone_shares_and_its_changes_are_checked():
     assert refiner.clone(tile=512).params() == {**refiner.params(), "tile": 512}
     with pytest.raises(ParameterError, match="runs"):
         refiner.clone(runs=None)
+
+
+def test_who_runs_the_network_for_many_others_also_gets_an_answer(monkeypatch):
+    runs = SharedRuns(wait=0)
+    monkeypatch.setattr(shared_refiner, "_MOST", 2)
+    frames, wall, scores = scene(0, n=1)
+    refiners = [SharedRefiner(runs) for _ in range(4)]
+    views = [shared_refiner.View(frames[0], wall, scores[0], None, None, None) for _ in refiners]
+    others = [shared_refiner._Turn(refiner, view) for refiner, view in zip(refiners[:3], views, strict=False)]
+    runs._waiting += others  # they came first
+    score = refiners[3].refine(frames[0], wall, scores[0])
+    assert score.shape == frames[0].shape[:2]
+    assert all(turn.is_done for turn in others)
+    assert runs.status() == {"runs": 2, "frames": 4}

@@ -189,3 +189,55 @@ def test_a_calendar_follows_leaps_slowly(monkeypatch):
     assert calendar.now() == DAY + 20
     now.update(time=DAY + 30, monotonic=80.0)  # and back
     assert calendar.now() == DAY + 30
+
+
+def test_a_frame_that_fails_half_way_stops_none_after_it(monkeypatch):
+    sight = new_sight()
+    watch(sight, [picture(i, at=stander) for i in range(40)], fps=100)
+    held = sight.segmenter._held
+    real, calls = held.update, []
+
+    def update(*facts):
+        calls.append(facts)
+        if len(calls) == 1:
+            raise MemoryError
+        return real(*facts)
+
+    monkeypatch.setattr(held, "update", update)
+    with pytest.raises(MemoryError):  # the linker has been told of this time already
+        sight.look(picture(40, at=stander), 60.0, DAY + 60)
+    watch(sight, [picture(i, at=stander) for i in range(41, 50)], start=60.1, wall=DAY + 60.1)
+    assert len(calls) == 10
+
+
+def test_a_state_from_before_the_first_frame_of_a_new_scene_is_whole(tmp_path):
+    sight, other = new_sight(), new_sight()
+    (begun,) = watch(sight, [picture(i, at=stander) for i in range(50)])
+    sight.forget_scene()
+    sight.save(tmp_path / "s.npz")
+    assert other.load(tmp_path / "s.npz") == []
+    assert [event.id for event in other.detector.open_events] == [begun.id]
+    watch(other, [picture(i, at=stander, shape=(128, 160, 3)) for i in range(3)], start=9, wall=DAY + 9)
+
+
+def test_a_state_does_not_change_while_it_is_written():
+    sight = new_sight()
+    watch(sight, [picture(i, at=stander) for i in range(50)], wall=DAY + 7)
+    _, head = sight.state()
+    before = dict(head["offsets"])
+    assert before
+    sight.close()
+    assert head["offsets"] == before
+
+
+def test_what_waited_when_the_state_was_kept_is_not_told_as_of_then(tmp_path):
+    rules = [Linger(zones="yard", seconds=4)]
+    first, second = new_sight(rules=rules), new_sight(rules=rules)
+    assert watch(first, [picture(i, at=stander) for i in range(60)]) == []
+    first.save(tmp_path / "s.npz")
+    told = watch(first, [picture(60, at=stander)] * 30, start=6)  # and then it was killed
+    second.load(tmp_path / "s.npz")
+    again = watch(second, [picture(60, at=stander)] * 30, start=10, wall=DAY + 10)
+    assert [event.rule for event in told + again] == ["linger", "linger"]
+    assert told[0].start < DAY + 6
+    assert again[0].start == pytest.approx(DAY + 10)

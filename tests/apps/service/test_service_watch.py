@@ -62,6 +62,25 @@ def test_a_film_by_async_for(film):
     assert [event.is_open for event in asyncio.run(collect())] == [True, False]
 
 
+def test_a_task_that_is_cancelled_while_it_waits_loses_nothing(film):
+    async def collect():
+        watch, events = motionseg.watch(film, zones=YARD, **PLAIN), []
+        while True:
+            try:
+                events.append(await asyncio.wait_for(anext(aiter(watch)), 0.001))
+            except asyncio.TimeoutError:
+                continue
+            except StopAsyncIteration:
+                return events
+
+    assert [event.is_open for event in asyncio.run(collect())] == [True, False]
+
+
+def test_a_film_needs_no_feed(film, monkeypatch):
+    monkeypatch.setattr("motionseg.apps.watch.Feed", None)  # as where the extra is not installed
+    assert len(list(motionseg.watch(film, zones=YARD, **PLAIN))) == 2
+
+
 def test_several_rules_and_lines(film):
     places = [Line("gate", [(64, 0), (64, 96)], sides=("out", "in")), Zone("yard", [(0, 0), (64, 0), (64, 96)])]
     events = list(motionseg.watch(film, zones=places, **PLAIN))
