@@ -18,6 +18,7 @@ __all__ = ["Courier", "DeliveryError", "Sink"]
 log = logging.getLogger("motionseg.service.couriers")
 
 _POLL = 5.0  # seconds between looks at the log where nobody wakes the courier
+_AGAIN = 1.0  # seconds after a failure that nobody has foreseen
 
 
 class DeliveryError(OutputError):
@@ -144,9 +145,14 @@ class Courier:
                 self._woken = False
             try:
                 n_delivered = self._patience(self._round)
-            except Exception as error:  # only when it is to stop
-                log.warning("%s: the rest waits for the next start: %s", self.name, error)
-                return
+            except Exception as error:
+                if self._stopping.is_set():
+                    log.warning("%s: the rest waits for the next start: %s", self.name, error)
+                    return
+                log.exception("%s: could not be told, and is tried again", self.name)
+                self._last_error = f"{type(error).__name__}: {error}"
+                self._stopping.wait(_AGAIN)
+                continue
             with self._state:
                 if not n_delivered and not self._woken:
                     self._idle = True

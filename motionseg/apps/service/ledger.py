@@ -25,6 +25,7 @@ log = logging.getLogger("motionseg.service.ledger")
 
 _BATCH = 500
 _LONGEST_PAUSE = 10.0
+_AGAIN = 1.0  # seconds after a failure that nobody has foreseen
 _MOST_HELD = 100_000
 
 
@@ -183,9 +184,13 @@ class Ledger:
                     return
             try:
                 recorded = self._patience(self._record_some)
-            except Exception as error:  # only when it is to stop
-                log.warning("%d tellings wait for the next start: %s", self._n_waiting, error)
-                return
+            except Exception as error:
+                if self._stopping.is_set():
+                    log.warning("%d tellings wait for the next start: %s", self._n_waiting, error)
+                    return
+                log.exception("what was told could not be recorded, and is tried again")
+                self._stopping.wait(_AGAIN)
+                continue
             if recorded and self._on_recorded is not None:
                 try:
                     self._on_recorded(recorded)

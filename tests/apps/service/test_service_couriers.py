@@ -89,6 +89,20 @@ def test_all_of_the_log_is_delivered_in_order(store, courier_of):
     assert sink.closed
 
 
+def test_a_failure_that_nobody_has_foreseen_does_not_end_a_courier(store, courier_of, caplog, monkeypatch):
+    monkeypatch.setattr("motionseg.apps.service.couriers._AGAIN", 0.05)
+    sink = Listener()
+    sink.problem = DeliveryError("later", after="tomorrow")  # no number of seconds
+    store.record([telling(0)])
+    courier = courier_of(sink)
+    courier.start()
+    wait_until(lambda: courier.status()["last_error"] is not None)
+    assert "tomorrow" in courier.status()["last_error"]
+    sink.problem = None
+    wait_until(lambda: sink.heard == ids(0))
+    wait_until(lambda: courier.status()["last_error"] is None)
+
+
 def test_a_sink_that_is_away_gets_all_later(store, courier_of, caplog):
     sink = Listener()
     sink.problem = DeliveryError("the broker is away")

@@ -131,6 +131,30 @@ def test_who_fails_to_hear_stops_nothing(ledger_of, caplog):
     check_whole(ledger.store, range(6))
 
 
+def test_a_failure_that_nobody_has_foreseen_does_not_end_it(ledger_of, caplog, monkeypatch):
+    monkeypatch.setattr("motionseg.apps.service.ledger._AGAIN", 0.05)
+    ledger, answers = ledger_of(), [StoreError("it is away"), None]
+    write = ledger.store.write
+
+    def fail_once(entries):
+        answer = answers.pop(0) if answers else None
+        if answer is not None:
+            raise answer
+        return write(entries)
+
+    def fail(state):
+        monkeypatch.undo()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ledger.store, "write", fail_once)
+    monkeypatch.setattr(ledger._patience, "before_sleep", fail)
+    tell_many(ledger, range(3))
+    ledger.start()
+    assert ledger.flush(10.0)
+    assert "ZeroDivisionError" in caplog.text
+    check_whole(ledger.store, range(3))
+
+
 # --- a store in trouble --------------------------------------------------------------------
 
 
