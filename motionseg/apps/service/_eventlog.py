@@ -245,6 +245,10 @@ class EventStore(ABC):
                           (after, limit))  # fmt: skip
         return [Telling(Event.from_dict(json.loads(facts)), at, number) for facts, at, number in rows]
 
+    def newest_number(self) -> int:
+        """The number of the log's last telling; 0 where it is empty."""
+        return int(self._read("SELECT COALESCE(max(number), 0) FROM log", ())[0][0])
+
     def cursor(self, sink: str) -> int:
         """The number up to which a sink has everything; 0 for one that is new."""
         rows = self._read("SELECT number FROM cursors WHERE sink = ?", (_text(sink),))

@@ -16,6 +16,7 @@ __all__ += ["check_address", "has_scheme", "is_loopback", "placed", "shown_addre
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 _HOST = re.compile(r"[A-Za-z0-9_.:%-]{1,253}")
+_HOST_AND_PORT = re.compile(r"(?:[\w.%-]+|\[[\w.:%]+\])(?::\d*)?")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -117,7 +118,7 @@ def check_address(text: str, schemes: tuple[str, ...]) -> None:
     found = _SCHEME.match(text)
     if found is None or found[0].lower().removesuffix("://") not in schemes:
         raise ValueError(f"is an address that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-    if not _host_of(text) or " " in text:
+    if not _hosts_of(text) or " " in text:
         raise ValueError("is an address without a host, or with a space in it")
 
 
@@ -132,12 +133,15 @@ def shown_address(text: str) -> str:
     scheme = _SCHEME.match(text)
     if scheme is None:
         return text
-    host = _host_of(text)
-    return f"{scheme[0]}{host or '***'}" + ("" if text.endswith(host) and host else "/...")
+    hosts = _hosts_of(text)
+    host = hosts.pop() if len(hosts) == 1 else "***"
+    return f"{scheme[0]}{host}" + ("" if text.endswith(host) else "/...")
 
 
-def _host_of(address: str) -> str:
-    """Host and port; passwords may have any sign in them, so that it is behind the last @."""
-    rest = address.partition("://")[2].rpartition("@")[2]
-    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    return host if re.fullmatch(r"[\w.:%\[\]-]+", host) else ""
+def _hosts_of(address: str) -> set[str]:
+    """Host and port. There are two where it cannot be told whether a password has a / in it, or a path or query an @;
+    then one of them may be part of a secret."""
+    rest = address.partition("://")[2]
+    first = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+    last = re.split(r"[/?#]", rest.rpartition("@")[2], maxsplit=1)[0]
+    return {host for host in (first, last) if _HOST_AND_PORT.fullmatch(host)}

@@ -32,6 +32,7 @@ __all__ = ["Config", "JsonlSection", "MqttSection", "RecordingsSection", "Servic
 __all__ += ["WebhookSection"]
 
 _EMPTY: Any = {}  # a table that is left out is an empty one, checked as that
+_OTHER_SINKS = ("jsonl", "mqtt")  # the store knows by its name how far a sink has come
 
 
 class ServiceSection(Section):
@@ -182,6 +183,8 @@ class Config(Section):
         rules |= set() if all(camera.rule for camera in self.camera) else {"enter", "cross"}
         found = [*_twice("camera", cameras), *_twice("webhook", [hook.name for hook in self.webhook])]
         for number, hook in enumerate(self.webhook):
+            if hook.name in _OTHER_SINKS:
+                found.append(Complaint(("webhook", number, "name"), f"{hook.name!r} is the name of another sink"))
             for key, names, known in (("cameras", hook.cameras, cameras), ("rules", hook.rules, sorted(rules))):
                 for place, name in enumerate(names):
                     if name not in known:

@@ -52,6 +52,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._lines: dict[str, int] = {}
+        self._moved: dict[str, str] = {}  # what things are called now: what they are called in the text
         self.last = 1
         """Of what was noted last."""
 
@@ -60,13 +61,24 @@ class Lines:
         self._lines.setdefault(_joined(path), line)
         self.last = line
 
+    def move(self, before: KeyPath, path: KeyPath) -> None:
+        """What stands at `before`, and in it, is now called `path`."""
+        self._moved[_joined(path)] = _joined(before)
+
     def of(self, path: KeyPath) -> int:
         """The line of `path`; of something that is not there, of the table that it would be in."""
         for end in range(len(path), 0, -1):
-            line = self._lines.get(_joined(path[:end]))
+            line = self._lines.get(self._written(path[:end]))
             if line is not None:
                 return line
         return 1
+
+    def _written(self, path: KeyPath) -> str:
+        for end in range(len(path), 0, -1):
+            before = self._moved.get(_joined(path[:end]))
+            if before is not None:
+                return before + _joined(path[end:])
+        return _joined(path)
 
 
 def read_toml(text: str) -> tuple[dict[str, Any], Lines]:

@@ -21,7 +21,7 @@ from motionseg.apps.service._sections import (
     StoreSection,
     WebhookSection,
 )
-from motionseg.apps.service._toml import KeyPath, TomlError, read_toml, spelled
+from motionseg.apps.service._toml import KeyPath, Lines, TomlError, read_toml, spelled
 from motionseg.core.errors import ParameterError
 
 __all__ = ["CameraSection", "Config", "JsonlSection", "LineSection", "MqttSection", "RecordingsSection", "RuleSection"]
@@ -32,6 +32,7 @@ _MOST_BYTES = 1_000_000
 _MOST_TOLD = 50  # complaints
 _MOST_LONG = 500  # characters of a complaint
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
+_ALSO = {"zones": "zone", "lines": "line", "rules": "rule"}  # as in `motionseg.watch`, and over HTTP
 _SECRETS = frozenset({"token", "password", "secret", "source", "url"})
 
 
@@ -93,6 +94,7 @@ def parse_config(text: str, name: str = "config", *, folder: Path | None = None)
         data, lines = read_toml(text)
     except TomlError as error:
         raise ParameterError(f"{name}:{error.line}: {error}") from None
+    _take_other_ways(data, lines)
     complaints: list[Complaint] = []
     hidden: set[str] = set()
     data = _filled(data, (), complaints, hidden)
@@ -123,6 +125,26 @@ def _decoded(content: bytes, name: str) -> str:
         if len(content) > _MOST_BYTES:  # maybe only cut within a letter
             raise ParameterError(f"{name}:1: more than {_MOST_BYTES} characters are no configuration") from None
         raise ParameterError(f"{name}:{line}: this is not UTF-8: byte {content[error.start]:#04x}") from None
+
+
+def _take_other_ways(data: dict[str, Any], lines: Lines) -> None:
+    """``zones`` becomes ``zone``, and ``zones.yard = points`` a table of that name; of lines and rules the same."""
+    cameras = data.get("camera")
+    for number, camera in enumerate(cameras if isinstance(cameras, list) else ()):
+        for many, one in _ALSO.items() if isinstance(camera, dict) else ():
+            if many not in camera or one in camera:
+                continue
+            found, here = camera.pop(many), ("camera", number, many)
+            if isinstance(found, dict):
+                for place, name in enumerate(found):
+                    lines.move((*here, name), ("camera", number, one, place))
+                found = [_named(name, inner) for name, inner in found.items()]
+            lines.move(here, ("camera", number, one))
+            camera[one] = found
+
+
+def _named(name: str, found: Any) -> Any:
+    return {"name": name, **found} if isinstance(found, dict) else {"name": name, "points": found}
 
 
 def _filled(value: Any, path: KeyPath, complaints: list[Complaint], hidden: set[str]) -> Any:
@@ -170,6 +192,9 @@ def example_config() -> str:
 def config_schema() -> dict[str, Any]:
     """JSON schema of a configuration, for editors."""
     schema = _without_null(Config.model_json_schema())
+    keys = schema["$defs"]["CameraSection"]["properties"]
+    other = {"type": "object", "description": "By name."}
+    keys |= {many: {"anyOf": [keys[one], other], "description": f"As {one}."} for many, one in _ALSO.items()}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "motionseg serve"}
 
 

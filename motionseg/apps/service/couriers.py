@@ -123,7 +123,7 @@ class Courier:
             self.wake()
             self.sink.interrupt()
             self._thread.join(max(0.1, end - time.monotonic()))
-        if not self._thread.is_alive():
+        elif self._thread.ident is None:
             self.sink.close()
 
     def status(self) -> dict[str, Any]:
@@ -134,6 +134,12 @@ class Courier:
         return {"name": self.name, **self._counts, "last_error": self._last_error, **self.sink.status()}
 
     def _work(self) -> None:
+        try:
+            self._deliver_all()
+        finally:  # here, as it may be long after stop() had no time left
+            self.sink.close()
+
+    def _deliver_all(self) -> None:
         while not self._stopping.is_set():
             with self._state:
                 self._woken = False

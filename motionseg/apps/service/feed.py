@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from motionseg.apps.service._fields import has_scheme, shown_address
 from motionseg.apps.service._reading import Onward, Reading, Steady
 from motionseg.core.checks import check_integer, check_number
 from motionseg.core.errors import MissingExtraError, ParameterError, SourceError
@@ -106,7 +107,7 @@ class Feed:
         self.keep = check_number("keep", keep, 0)
         self.depth = check_integer("depth", depth, 1)
         self._source: str | int = source if isinstance(source, int) else os.fsdecode(source)
-        self._shown = hide_secrets(str(self._source))
+        self._shown = shown_address(str(self._source))
         self._ring = PacketRing(self.keep) if self.keep else None
         self._shots: deque[Shot] = deque()
         self._news = threading.Condition()
@@ -249,18 +250,26 @@ class Feed:
 
     def _reach_end(self, error: SourceError | None) -> None:
         """What comes after the end of a file: maybe its beginning."""
-        if error is not None and str(error) != self._last_error:  # of a damaged file it is the same each time
+        if error is not None and self._told(error) != self._last_error:  # of a damaged file it is the same each time
             self._trouble(error)
         if not self.loop:
             self._become("ended")
 
     def _trouble(self, error: SourceError, *, is_stall: bool = False) -> SourceError:
-        told = hide_secrets(str(error))
+        told = self._told(error)
         with self._news:
             is_new, self._last_error = told != self._last_error or self._state == "running", told
             self._counts["stalls"] += is_stall
         _LOG.log(logging.WARNING if is_new else logging.DEBUG, "camera %s: %s", self.name, told)
         return error
+
+    def _told(self, error: SourceError) -> str:
+        """What is wrong; of an address with scheme and host only, as all else may hold a password."""
+        source = str(self._source)
+        if not has_scheme(source):
+            return str(error)
+        told = str(SourceError(error.message, source=self._shown, frame=error.frame))
+        return hide_secrets(told.replace(source, self._shown))
 
     def _become(self, state: str) -> None:
         with self._news:

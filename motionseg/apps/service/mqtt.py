@@ -17,10 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
-from motionseg.apps.service._retained import Retained
+from motionseg.apps.service._retained import Retained, States
 from motionseg.apps.service.couriers import DeliveryError, Sink
 from motionseg.apps.service.store import StoreError, Telling, to_json
-from motionseg.apps.service.topics import Place, Topics, discovery, places_of
+from motionseg.apps.service.topics import Topics
 from motionseg.core.errors import MissingExtraError, ParameterError
 from motionseg.core.types import Event
 
@@ -96,7 +96,6 @@ class MqttSink(Sink):
             raise MissingExtraError("the MQTT sink", "pip install 'motionseg[service]'") from error
         self.name, self.host, self.port = name, host, port
         self.topics = Topics(topic)
-        self.discovery = discovery or None
         self._aiomqtt, self._open_events = aiomqtt, open_events
         try:
             context = ssl.create_default_context(cafile=ca_file) if tls else None
@@ -108,12 +107,8 @@ class MqttSink(Sink):
             "hostname": host, "port": port, "username": username, "password": password, "tls_context": context,
             "identifier": client_id or f"motionseg-{id}", "will": will, "keepalive": _KEEPALIVE, "timeout": _PATIENCE,
         }  # fmt: skip
+        self._states = States(self.topics, discovery or None)
         self._retained = Retained(None if memory is None else Path(memory))
-        self._open: dict[Place, set[str]] = {}  # ids, also none, by where there was an event
-        self._lock = threading.Lock()  # of the three that follow
-        self._announced = self._is_news = False
-        self._places: set[Place] = set()
-        self._cameras: dict[str, str | None] = {}
         self._connected = threading.Event()
         self._interrupted = threading.Event()
         self._last_error = "not connected yet"
@@ -139,20 +134,12 @@ class MqttSink(Sink):
             By name, as :func:`motionseg.apps.service.topics.announcement` gives them: ``"zones"`` (names) and
             ``"rules"`` (names, which look in every zone, or dicts of ``name``, ``kind`` and ``zones``).
         """
-        with self._lock:
-            self._announced = self._is_news = True
-            self._cameras = {name: self._cameras.get(name) for name in cameras}
-            self._places = {place for name, facts in cameras.items() for place in places_of(name, facts)}
+        self._states.announce(cameras)
         self._change()
 
     def camera_state(self, name: str, facts: Mapping[str, Any]) -> None:
         """Publish how a camera is: `facts`, of which ``state`` "running" or "online" means online."""
-        state = "online" if facts.get("state") in ("online", "running") else "offline"
-        payload = to_json({**facts, "state": state, "feed": facts.get("state")})
-        with self._lock:
-            if self._announced and name not in self._cameras:
-                return
-            self._cameras[name] = payload
+        self._states.camera_state(name, facts)
         self._change()
 
     def deliver(self, tellings: Sequence[Telling]) -> None:
@@ -192,35 +179,14 @@ class MqttSink(Sink):
         with suppress(RuntimeError):  # it is closed
             self._loop.call_soon_threadsafe(self._changed.set)
 
-    # --- what is to be retained ------------------------------------------------------------
-
-    def _now_open(self) -> dict[Place, set[str]] | None:
-        """The open events by their place; None where that cannot be known."""
+    def _now_open(self) -> list[Event] | None:
+        """The open events; None where that cannot be known."""
         if self._open_events is None:
             return None
         try:
-            found: dict[Place, set[str]] = {}
-            for event in self._open_events():
-                found.setdefault(_place(event), set()).add(event.id)
-            return found
+            return list(self._open_events())
         except StoreError:
             return None
-
-    def _wanted(self) -> dict[str, str]:
-        """All that is to be retained, by topic."""
-        with self._lock:
-            cameras, open = dict(self._cameras), self._open
-            known = {Place(place.camera, place.zone, place.rule): place for place in self._places}
-            for place in open:
-                if not self._announced or place.camera in cameras:
-                    known.setdefault(place, place)
-            on = {place for place, ids in open.items() if ids}
-        wanted = {self.topics.status: "online"}
-        wanted |= {self.topics.camera(name): payload for name, payload in cameras.items() if payload is not None}
-        wanted |= {self.topics.place(place): "ON" if place in on else "OFF" for place in known}
-        if self.discovery is not None:
-            wanted |= discovery(self.discovery, self.topics, cameras, known.values())
-        return wanted
 
     # --- the thread ------------------------------------------------------------------------
 
@@ -261,8 +227,7 @@ class MqttSink(Sink):
             now_open = await asyncio.to_thread(self._now_open)
             async with self._turn:
                 self._client = client
-                self._learn(now_open)
-                await self._retain()
+                await self._retain(now_open)
             self._connected.set()
             while not self._closing.is_set():
                 waiting: list[Any] = [asyncio.ensure_future(e.wait()) for e in (self._changed, self._closing)]
@@ -281,31 +246,22 @@ class MqttSink(Sink):
             with suppress(asyncio.CancelledError, self._aiomqtt.MqttError):
                 await self._lost
 
-    async def _deliver(self, tellings: Sequence[Telling], now_open: dict[Place, set[str]] | None) -> None:
+    async def _deliver(self, tellings: Sequence[Telling], now_open: list[Event] | None) -> None:
         async with self._turn:
             messages = []
             for telling in tellings:
-                event, place = telling.event, _place(telling.event)
-                messages.append((self.topics.events(event.camera), to_json(telling.to_dict()), False))
-                ids = self._open.setdefault(place, set())
-                (ids.add if event.is_open else ids.discard)(event.id)
+                messages.append((self.topics.events(telling.event.camera), to_json(telling.to_dict()), False))
+                state = self._states.tell(telling.event)
                 if telling.at > time.time() - _FRESH:
-                    messages += self._retained.changes({self.topics.place(place): "ON" if ids else "OFF"})
+                    messages += self._retained.changes(state)
             await self._publish(messages)
-            self._learn(now_open)
-            await self._retain()
+            await self._retain(now_open)
 
-    def _learn(self, now_open: dict[Place, set[str]] | None) -> None:
+    async def _retain(self, now_open: list[Event] | None = None) -> None:
         if now_open is not None:
-            self._open = {place: set() for place in self._open} | now_open
-
-    async def _retain(self) -> None:
-        with self._lock:
-            announced, is_news, self._is_news = self._announced, self._is_news, False
-        if is_news:  # what is over and not announced is no more
-            self._open = {place: ids for place, ids in self._open.items() if ids}
-        wanted = self._wanted()
-        await self._publish(self._retained.changes(wanted, clear=announced))
+            self._states.learn(now_open)
+        wanted, is_all = self._states.wanted()
+        await self._publish(self._retained.changes(wanted, clear=is_all))
 
     async def _publish(self, messages: list[tuple[str, str, bool]]) -> None:
         """All of them, in their order; MqttError where the broker does not confirm one."""
@@ -333,10 +289,6 @@ class MqttSink(Sink):
             raise self._aiomqtt.MqttError("the connection was lost")
         sending.result()
         await asyncio.to_thread(self._retained.are_there, messages)
-
-
-def _place(event: Event) -> Place:
-    return Place(event.camera, event.zone, event.rule)
 
 
 async def _until_lost(client: Any) -> None:

@@ -22,7 +22,7 @@ from motionseg.apps.service.building import (
 from motionseg.apps.service.bulletin import Bulletin
 from motionseg.apps.service.calendar import Calendar
 from motionseg.apps.service.camera import LIVE, CameraLookout, edited
-from motionseg.apps.service.config import CameraSection, Config, load_config
+from motionseg.apps.service.config import CameraSection, Config, is_loopback, load_config
 from motionseg.apps.service.couriers import Courier, Sink
 from motionseg.apps.service.edits import Edits
 from motionseg.apps.service.feed import Feed
@@ -266,9 +266,11 @@ class Service:
             if are_sinks_new:
                 for sink in self._sinks(new):  # so that what is wrong with them is said now
                     sink.close()
-            self.config = new
-            parts = [part for part in ("service", "store", "recordings") if _differ(old, new, part)]
+            self.config = _as_it_runs(old, new)
+            parts = [part for part in ("service", "store", "recordings") if _differ(self.config, new, part)]
             changes = [f"{part}: restart the service" for part in parts]
+            if self.config.service.token != old.service.token:
+                changes.append("service.token: from now on")
             changes += [_done(*step) for step in steps]
             if are_sinks_new:
                 for courier in self.couriers:
@@ -404,6 +406,16 @@ def _revealed(section: Any) -> dict[str, Any]:
     """The fields of a section, with secrets as they are."""
     facts = {name: getattr(section, name) for name in type(section).model_fields}
     return {k: v.get_secret_value() if hasattr(v, "get_secret_value") else v for k, v in facts.items()}
+
+
+def _as_it_runs(old: Config, new: Config) -> Config:
+    """`new`, with what stays as it is until the end of the process. Another token is asked for at once; but nobody else
+    comes in without one, wherever a file that was read later says that we listen."""
+    token = new.service.token
+    if token is None and not is_loopback(old.service.host):
+        token = old.service.token
+    service = old.service.model_copy(update={"token": token})
+    return new.model_copy(update={"service": service, "store": old.store, "recordings": old.recordings})
 
 
 def _differ(old: Config, new: Config, part: str) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from motionseg.apps.config import segmenter_parameters
+from motionseg.core.errors import ParameterError
 from motionseg.core.params import signature_defaults
 from motionseg.events._rule import Rule
 from motionseg.events.zones import Line, Zone
 from motionseg.pipeline.segmenter import MIN_SHARE, MotionSegmenter
 
-__all__ = ["describe_place", "describe_rule", "describe_tuning"]
+__all__ = ["check_tuning", "describe_place", "describe_rule", "describe_tuning"]
 
 _SCREEN = 640 * 360
 _KNOWN = {
@@ -43,6 +45,23 @@ def describe_tuning(
         span = {"min": min(low, value), "max": max(high, value), "step": step}
         out[key] = {"value": value, "default": default, **span, "what": what}
     return out
+
+
+def check_tuning(numbers: Mapping[str, float], tuning: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises ParameterError unless `numbers` are within what `describe_tuning` says: others may take minutes a frame.
+
+    Examples
+    --------
+    >>> check_tuning({"cleaner.gap": 10**5}, {"cleaner.gap": {"min": 1, "max": 31}})
+    Traceback (most recent call last):
+    motionseg.core.errors.ParameterError: tuning.cleaner.gap: is 1 to 31, not 100000
+    """
+    for key, value in numbers.items():
+        if key not in tuning:
+            raise ParameterError(f"tuning.{key}: there is no such number; there are {', '.join(tuning)}")
+        low, high = tuning[key]["min"], tuning[key]["max"]
+        if not low <= value <= high:
+            raise ParameterError(f"tuning.{key}: is {low:g} to {high:g}, not {value:g}")
 
 
 def _settings(segmenter: MotionSegmenter, n_pixels: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import SecretStr
 
 from motionseg import MotionSegmenter
+from motionseg.apps.service.store import StoreError
 from motionseg.core.errors import ParameterError
 from motionseg.events import Cross, Enter, EventDetector, Line, Zone
 from motionseg.events.rules import KINDS
@@ -81,7 +82,7 @@ class Telling:
 
 
 class FakeStore:
-    """An EventStore in memory; `broken` makes it raise as sqlite does."""
+    """An EventStore in memory; `broken` makes it raise as a store that is away does."""
 
     def __init__(self) -> None:
         self._lock, self._log, self._events, self.broken = threading.Lock(), [], {}, False
@@ -134,11 +135,14 @@ class FakeStore:
         with self._lock:
             return self._log[after : after + limit]
 
+    def newest_number(self) -> int:
+        self._check()
+        with self._lock:
+            return len(self._log)
+
     def _check(self) -> None:
         if self.broken:
-            import sqlite3
-
-            raise sqlite3.OperationalError("database is locked")
+            raise StoreError("database is locked")
 
 
 class FakeBulletin:
@@ -255,12 +259,6 @@ class FakeLookout:
         rules = (
             [_rule(number, facts) for number, facts in enumerate(edits["rules"])] if "rules" in edits else self._rules
         )
-        for key, value in edits.get("tuning", {}).items():
-            if key not in TUNING:
-                raise ParameterError(f"tuning.{key}: there is no such number")
-            _, low, high, _, _ = TUNING[key]
-            if not low <= value <= high:
-                raise ParameterError(f"tuning.{key}: {value} is not in {low} .. {high}")
         EventDetector(rules, [*zones, *lines], camera=self.name)
         with self._lock:
             ended = self._detector.close(time.monotonic())

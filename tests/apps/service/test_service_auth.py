@@ -1,6 +1,7 @@
 """Who gets in: hosts, origins, tokens, sessions; and what is too much, too slow or no request at all."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 import time
@@ -159,6 +160,11 @@ class TestSessions:
         assert closed.get("/api/session").json() == {"needed": True, "signed_in": True}
         assert closed.get("/api/cameras").status_code == 200
 
+    def test_odd_cookies_of_others_do_not_hide_it(self, closed):
+        mine = self.sign_in(closed).split(";")[0]
+        closed.cookies.clear()
+        assert closed.get("/api/cameras", headers={"Cookie": f'a b={{"c": "d"}}; {mine}'}).status_code == 200
+
     def test_each_has_its_own(self, closed):
         assert self.sign_in(closed) != self.sign_in(closed)
 
@@ -246,6 +252,21 @@ class TestDoorkeeper:
         keeper.now += 901
         assert [self.attempt(keeper, "wrong") for _ in range(3)] == [401] * 3
 
+    def test_of_ipv6_a_whole_network_waits(self, keeper):
+        def sign_in(host, token):
+            try:
+                asyncio.run(keeper.sign_in({"client": (host, 5)}, token))
+            except Refusal as refusal:
+                return refusal.status
+            return 200
+
+        assert [sign_in(f"2001:db8::{n}", "wrong") for n in range(5)] == [401, 401, 401, 429, 429]
+        assert sign_in("2001:db8:0:1::1", TOKEN) == 200
+
+    def test_wrong_ones_are_logged_without_what_was_tried(self, keeper, caplog):
+        self.attempt(keeper, "my other password")
+        assert caplog.messages == ["a wrong token from 1.2.3.4, the 1. in a row"]
+
     def test_memory_is_bounded(self, keeper, monkeypatch):
         monkeypatch.setattr(auth, "_MOST_ADDRESSES", 10)
         monkeypatch.setattr(auth, "_MOST_SESSIONS", 10)
@@ -261,6 +282,23 @@ class TestTooMuch:
             answer = opened.put("/api/cameras/yard/zones", content=content)
             assert answer.status_code == 413
             assert "1048576" in answer.json()["error"]
+
+    @pytest.mark.parametrize("path", ["/api/login", "/page/app.js", "/"])
+    def test_large_bodies_of_those_who_need_no_token(self, closed, path):
+        answer = closed.post(path, content=b"x" * 10_000)
+        assert answer.status_code == 413
+        assert "8192" in answer.json()["error"]
+
+    def test_connections_without_end(self, closed, monkeypatch):
+        monkeypatch.setattr(server, "_MOST_CONNECTIONS", 2)
+        monkeypatch.setattr(server, "_MOST_REFUSED", 1)
+        place = closed.base_url.host, closed.base_url.port
+        with contextlib.ExitStack() as stack:
+            lines = [stack.enter_context(socket.create_connection(place, timeout=20)) for _ in range(6)]
+            ends = [line.recv(1) if number > 2 else b"" for number, line in enumerate(lines)]
+            assert ends == [b""] * 6
+            lines[0].sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert lines[0].recv(12) == b"HTTP/1.1 200"
 
     def test_a_body_that_does_not_come(self, opened):
         head = b"PUT /api/cameras/yard/zones HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n["

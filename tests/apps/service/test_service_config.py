@@ -70,6 +70,16 @@ WAYS = {
 }
 
 
+WAYS |= {
+    "zones by name": f'[[camera]]\nname="a"\nsource="0"\nzones={{z={SQUARE}}}\n'
+    'settings={"guard.ghosts"=true,history=300}\nrules=[{kind="enter",zones="z"}]',
+    "zones as tables": f'[[camera]]\nname="a"\nsource="0"\nsettings={{"guard.ghosts"=true,history=300}}\n'
+    f'[camera.zones.z]\npoints={SQUARE}\n[[camera.rules]]\nkind="enter"\nzones="z"\n',
+    "zones as a list": f'[[camera]]\nname="a"\nsource="0"\nzones=[{{name="z",points={SQUARE}}}]\n'
+    'settings={"guard.ghosts"=true,history=300}\nrules=[{kind="enter",zones="z"}]',
+}
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_all_ways_that_toml_has_say_the_same(way):
     camera = parse_config(WAYS[way]).camera[0]
@@ -225,7 +235,17 @@ WRONG = {
     CAMERA + "[output]\n": ["4: output: there is no such key; there are: service, store"],
     CAMERA + "widht = 640": ["4: camera[0].widht: there is no such key; did you mean 'width'?"],
     CAMERA + '"wi\\ndth" = 640': ['4: camera[0]."wi\\ndth": there is no such key'],
-    CAMERA + "zones = []": ["4: camera[0].zones: there is no such key; did you mean 'zone'?"],
+    CAMERA + "zonen = []": ["4: camera[0].zonen: there is no such key; did you mean 'zone'?"],
+    CAMERA + "zone = []\nzones = []": ["5: camera[0].zones: there is no such key; did you mean 'zone'?"],
+    CAMERA + "zones = 3": ["4: camera[0].zone: is a list, not 3"],
+    CAMERA + "[camera.zones]\nyard = [[0,0],[1,0]]": ["5: camera[0].zone[0].points: zone 'yard' has 2 corners"],
+    CAMERA + "[camera.zones.yard]\nkind = 'exclude'\nx = 1": [
+        "4: camera[0].zone[0].points: is missing",
+        "6: camera[0].zone[0].x: there is no such key",
+    ],
+    CAMERA + "[[camera.rules]]\nkind = 'enter'\n[[camera.rules]]\nkind = 'dance'": [
+        "7: camera[0].rule[1].kind: there is no such rule"
+    ],
     CAMERA + "name.x = 1": ["4: this is no TOML"],
     WITH_ZONE + "width = 5": [
         "7: camera[0].zone[0].width: is no key of this table, but of [[camera]]: write it above [[camera.zone]]"
@@ -284,6 +304,7 @@ WRONG = {
     CAMERA + HOOK + "cameras=['dor']": ["6: webhook[0].cameras[0]: there is no camera 'dor'; did you mean 'door'?"],
     CAMERA + HOOK + "rules=['entre']": ["6: webhook[0].rules[0]: there is no rule 'entre'; did you mean 'enter'?"],
     CAMERA + HOOK + HOOK: ["6: webhook[1].name: two webhooks are called 'webhook'"],
+    CAMERA + HOOK + "name='mqtt'": ["6: webhook[0].name: 'mqtt' is the name of another sink"],
     CAMERA + HOOK + "timeout=301": ["6: webhook[0].timeout: is at most 300, not 301"],
     # cameras
     "[[camera]]\nname = 'door'": ["1: camera[0].source: is missing"],
@@ -642,6 +663,10 @@ def test_sections_made_in_python_tell_no_secret_either():
         ("rtsp://u:p@h:554", "rtsp://h:554"),
         ("rtsp://u:a/b@c@h:554/x?y=1", "rtsp://h:554/..."),
         ("http://h?pw=1", "http://h/..."),
+        ("http://h/x?pw=ab@cd", "http://***/..."),  # or is "h/x?pw=ab" the password?
+        ("rtsp://u:12/34@h/x", "rtsp://***/..."),
+        ("rtsp://u:p@h:554/x?mail=a@b", "rtsp://***/..."),
+        ("rtsp://u:secret/x", "rtsp://***/..."),
         ("rtsp://[::1]:554/x", "rtsp://[::1]:554/..."),
         ("rtsp://a b/x", "rtsp://***/..."),
         ("/films/door.mp4", "/films/door.mp4"),

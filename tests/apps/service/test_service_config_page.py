@@ -26,6 +26,7 @@ WITH_ZONE = CAMERA + '[[camera.zone]]\nname = "yard"\npoints = [[0, 0], [1, 0], 
 WAYS = (
     WITH_ZONE + "[camera.settings]\nguard.ghosts = true\nhistory = 300\n" + RULE + 'kind = "enter"\nzones = "yard"\n',
     'camera = [{name = "a", source = 0, rule = [{kind = "cross"}], line = [{name = "l", points = [[0, 0], [1, 1]]}]}]',
+    CAMERA + "[camera.zones]\nyard = [[0, 0], [1, 0], [1, 1]]\n[[camera.rules]]\nkind = 'enter'\n",
 )
 
 

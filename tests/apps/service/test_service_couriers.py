@@ -167,6 +167,19 @@ def test_the_next_run_goes_on_where_this_one_stopped(store, courier_of):
     assert again.heard == ids(5)
 
 
+def test_a_sink_that_is_slow_to_end_is_closed_when_it_has(store, courier_of):
+    sink, begun, release = Listener(), threading.Event(), threading.Event()
+    sink.deliver = lambda tellings: begun.set() or release.wait(30)
+    store.record([telling(1)])
+    courier = courier_of(sink)
+    courier.start()
+    assert begun.wait(30)
+    courier.stop(0.2)
+    assert not sink.closed
+    release.set()
+    wait_until(lambda: sink.closed)
+
+
 def test_sinks_do_not_wait_for_each_other(store, courier_of):
     slow, fast = Listener("slow"), Listener("fast")
     slow.problem = DeliveryError("away")

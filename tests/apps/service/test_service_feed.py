@@ -355,6 +355,8 @@ def test_nothing_secret_is_told(caplog):
         "rtsp://127.0.0.1:9/user=admin&password=geheim&channel=1",
         "http://127.0.0.1:9/video?token=geheim",
         "nonsense://admin:geheim@127.0.0.1/x",
+        "http://127.0.0.1:9/geheim/video",
+        "http://127.0.0.1:9/video?pw=geheim",
     ]
     with caplog.at_level(logging.DEBUG):
         for url in urls:

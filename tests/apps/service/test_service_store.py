@@ -164,6 +164,10 @@ def test_the_log_is_kept_until_every_sink_has_it(store):
     store.forget_sinks(["mqtt"])
     store.forget(0.0)
     assert [t.number for t in store.log(0)] == [5]
+    assert store.newest_number() == 5
+    store.forget_sinks([])
+    store.forget(0.0)
+    assert store.newest_number() == 0
     assert store.count() == 5
 
 

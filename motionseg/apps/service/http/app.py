@@ -10,6 +10,7 @@ from hashlib import sha256
 from importlib import resources
 from typing import Annotated, Any
 
+import anyio
 from fastapi import FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
@@ -96,12 +97,12 @@ def _token(service: Any) -> str | None:
 
 
 def _add_service(app: FastAPI, service: Any, hub: Hub, allowed: Callable[[Request], Callable[[], bool]]) -> None:
-    registry = new_registry(service, hub)
+    registry, reserved = new_registry(service, hub), anyio.CapacityLimiter(4)
 
     @app.head("/health", include_in_schema=False)
     @app.get("/health", tags=["service"], summary="Whether it is ready; for everybody")
-    def health() -> Response:
-        status = service.health()["status"]
+    async def health() -> Response:  # in threads of its own: the others may all wait for a store that is away
+        status = (await anyio.to_thread.run_sync(service.health, limiter=reserved))["status"]
         return Json({"status": status}, 503 if status == "starting" else 200)
 
     @app.get("/metrics", tags=["service"], summary="For Prometheus", response_class=Response)
@@ -129,7 +130,7 @@ def _add_service(app: FastAPI, service: Any, hub: Hub, allowed: Callable[[Reques
 
 def _add_session(app: FastAPI, doorkeeper: Doorkeeper) -> None:
     @app.get("/api/session", tags=["service"], summary="Whether signing in is needed; for everybody")
-    def session(request: Request) -> Response:
+    async def session(request: Request) -> Response:
         needed = doorkeeper.has_token
         return Json({"needed": needed, "signed_in": not needed or doorkeeper.knows(request.headers)})
 
@@ -143,7 +144,7 @@ def _add_session(app: FastAPI, doorkeeper: Doorkeeper) -> None:
         return answer
 
     @app.post("/api/logout", tags=["service"], summary="End the session", status_code=204)
-    def logout(request: Request) -> Response:
+    async def logout(request: Request) -> Response:
         doorkeeper.sign_out(request.headers)
         answer = Response(status_code=204)
         answer.delete_cookie(COOKIE, httponly=True, samesite="strict")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import ipaddress
+import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.cookies import CookieError, SimpleCookie
 
+from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from motionseg.apps.service.http.answers import Refusal
 
 __all__ = ["COOKIE", "Doorkeeper"]
+
+logger = logging.getLogger("motionseg.service.http")
 
 COOKIE = "motionseg_session"
 SESSION_TIME = 12 * 3600.0  # seconds without a request after which a session is over
@@ -93,6 +97,7 @@ class Doorkeeper:
         while len(self._failures) >= _MOST_ADDRESSES:
             del self._failures[next(iter(self._failures))]
         self._failures[address] = (count + 1, now)
+        logger.warning("a wrong token from %s, the %d. in a row", address, count + 1)
         await asyncio.sleep(0.2)
         raise Refusal(401, "this is not the token", headers=_challenge())
 
@@ -119,12 +124,14 @@ def _challenge() -> dict[str, str]:
 
 
 def _cookie(headers: Mapping[str, str]) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
+    return cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
 
 
 def _address(scope: Scope) -> str:
-    return (scope.get("client") or ("unknown", 0))[0]
+    """Who asks; of IPv6 the network, as everybody has as many addresses in it as they like."""
+    host = str((scope.get("client") or ("unknown", 0))[0])
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host[:64]
+    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else host

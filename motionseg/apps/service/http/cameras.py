@@ -14,6 +14,7 @@ from motionseg.apps.service.http.facts import camera_facts, camera_status, rule_
 from motionseg.apps.service.http.hub import Hub
 from motionseg.apps.service.http.pictures import LAYERS, MAX_WIDTH, Pictures
 from motionseg.apps.service.http.stream import live_stream
+from motionseg.apps.service.tuning import check_tuning
 
 __all__ = ["camera_routes"]
 
@@ -27,7 +28,8 @@ Layers = Annotated[
 ]
 Width = Annotated[int | None, Query(ge=32, le=MAX_WIDTH, description="Pixels, at most; never enlarged.")]
 Rate = Annotated[float, Query(gt=0, le=15, allow_inf_nan=False, description="Pictures in a second, at most.")]
-Text = Annotated[str, Field(min_length=1, max_length=64)]
+Text = Annotated[str, Field(min_length=1, max_length=100)]
+_MOST = 200  # zones, lines or rules, as in a configuration
 Point = tuple[FiniteFloat, FiniteFloat]
 RuleFacts = dict[str, bool | int | FiniteFloat | str | list[str] | None]
 
@@ -40,7 +42,7 @@ class ZoneBody(_Body):
     """A polygon; see `motionseg.events.Zone`."""
 
     name: Text
-    points: Annotated[list[Point], Field(min_length=3, max_length=200)]
+    points: Annotated[list[Point], Field(min_length=3, max_length=100)]
     kind: str = "include"
     relative: bool = True
     limit: FiniteFloat = 0.2
@@ -50,23 +52,23 @@ class LineBody(_Body):
     """A line with two sides; see `motionseg.events.Line`."""
 
     name: Text
-    points: Annotated[list[Point], Field(min_length=2, max_length=200)]
+    points: Annotated[list[Point], Field(min_length=2, max_length=100)]
     sides: tuple[Text, Text] = ("a", "b")
     relative: bool = True
 
 
-Zones = Annotated[list[ZoneBody], Body(max_length=64)]
-Lines = Annotated[list[LineBody], Body(max_length=64)]
-Rules = Annotated[list[RuleFacts], Body(max_length=200, description="`kind`, and the parameters of that kind.")]
+Zones = Annotated[list[ZoneBody], Body(max_length=_MOST)]
+Lines = Annotated[list[LineBody], Body(max_length=_MOST)]
+Rules = Annotated[list[RuleFacts], Body(max_length=_MOST, description="`kind`, and the parameters of that kind.")]
 Tuning = Annotated[dict[str, bool | int | FiniteFloat], Body(max_length=64)]
 
 
 class SetupBody(_Body):
     """All that may be changed at once: what is left out stays."""
 
-    zones: Annotated[list[ZoneBody], Field(max_length=64)] | None = None
-    lines: Annotated[list[LineBody], Field(max_length=64)] | None = None
-    rules: Annotated[list[RuleFacts], Field(max_length=200)] | None = None
+    zones: Annotated[list[ZoneBody], Field(max_length=_MOST)] | None = None
+    lines: Annotated[list[LineBody], Field(max_length=_MOST)] | None = None
+    rules: Annotated[list[RuleFacts], Field(max_length=_MOST)] | None = None
     tuning: Annotated[dict[str, bool | int | FiniteFloat], Field(max_length=64)] | None = None
 
 
@@ -90,7 +92,8 @@ def camera_routes(service: Any, hub: Hub, allowed: Callable[[Request], Callable[
             raise Refusal(404, f"there is no camera {name!r}") from None
 
     def edit(name: str, edits: dict[str, Any]) -> Response:
-        lookout(name)
+        if edits.get("tuning"):
+            check_tuning(edits["tuning"], lookout(name).setup()["tuning"])
         try:
             return Json(service.edit(name, edits))
         except KeyError:

@@ -11,30 +11,24 @@ from starlette.responses import Response
 
 from motionseg.apps.service.http.answers import FilePart, Json, Refusal, open_inside
 from motionseg.apps.service.http.facts import event_facts
-from motionseg.core.errors import ParameterError
+from motionseg.apps.service.store import StoreError
 
-__all__ = ["event_routes", "reading"]
+__all__ = ["MAX_NUMBER", "event_routes"]
 
 MAX_NUMBER = 2**63 - 1  # of a store's integers
 EventId = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,200}$", description="Id of an event.")]
-Word = Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00-\x1f]*$")]
+Word = Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
 Seconds = Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False, description="Seconds since 1970, UTC.")]
 Number = Annotated[int | None, Query(ge=1, le=MAX_NUMBER, description="`next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
 @contextmanager
-def reading() -> Iterator[None]:
-    """A store that is away is no fault of who asks, nor a traceback: 503."""
+def _reading() -> Iterator[None]:
+    """A store that is away is no fault of who asks: 503, without the name of its file or host."""
     try:
         yield
-    except (Refusal, ParameterError):
-        raise
-    except Exception as error:
-        if type(error).__module__.split(".")[0] not in ("sqlite3", "psycopg", "motionseg", "builtins"):
-            raise
-        if isinstance(error, (TypeError, AttributeError, KeyError, IndexError, AssertionError)):
-            raise
+    except StoreError as error:
         raise Refusal(503, "the event store cannot be read at present", headers={"Retry-After": "5"}) from error
 
 
@@ -43,7 +37,7 @@ def event_routes(service: Any) -> APIRouter:
     routes = APIRouter(prefix="/api/events", tags=["events"])
 
     def found(name: str) -> dict[str, Any]:
-        with reading():
+        with _reading():
             event: dict[str, Any] | None = service.ledger.store.event(name)
         if event is None:
             raise Refusal(404, f"there is no event {name!r}")
@@ -66,7 +60,7 @@ def event_routes(service: Any) -> APIRouter:
         before: Number = None,
         limit: Limit = 100,
     ) -> Response:
-        with reading():
+        with _reading():
             page = service.ledger.store.events(
                 camera=camera, rule=rule, zone=zone, since=since, until=until, open_only=open_only, before=before,
                 limit=limit,

@@ -8,14 +8,12 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from motionseg.events.rules import KINDS
-from motionseg.events.zones import Line
 
-__all__ = ["camera_facts", "camera_status", "event_facts", "public_telling", "rule_kinds", "service_facts"]
+__all__ = ["camera_facts", "camera_status", "event_facts", "rule_kinds", "service_facts"]
 
 _HIDDEN = ("latency_buckets", "latency_sum", "latency_count", "source")
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 _FILES = ("snapshot", "evidence", "clip")
-_CHOICES = {"enter": {"position": ["feet", "share"]}, "cross": {"position": ["feet", "middle"]}}
 
 
 def camera_status(service: Any, name: str) -> dict[str, Any]:
@@ -58,10 +56,6 @@ def event_facts(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**event, **files}
 
 
-def public_telling(telling: Any) -> dict[str, Any]:
-    return dict(telling.to_dict())
-
-
 def rule_kinds() -> dict[str, Any]:
     """Each kind of rule, its parameters and their defaults: what a form for it needs."""
     return {
@@ -82,11 +76,5 @@ def _parameter(kind: str, field: Any) -> dict[str, Any]:
     if field.default is not MISSING:
         facts["default"] = field.default
     if field.name == "position":
-        facts["choices"] = _CHOICES.get(kind, _CHOICES["enter"])["position"]
+        facts["choices"] = ["feet", "middle" if kind == "cross" else "share"]
     return facts
-
-
-def place_facts(place: Any) -> dict[str, Any]:
-    """A zone or line as JSON."""
-    own = {"sides": list(place.sides)} if isinstance(place, Line) else {"kind": place.kind, "limit": place.limit}
-    return {"name": place.name, "points": [list(p) for p in place.points], "relative": place.relative, **own}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import re
 from collections.abc import Mapping
@@ -13,14 +12,16 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from motionseg.apps.service.config import is_loopback
 from motionseg.apps.service.http.answers import Json, Refusal
 from motionseg.apps.service.http.auth import Doorkeeper
 
-__all__ = ["MAX_BODY", "Guard"]
+__all__ = ["MAX_BODY", "MAX_OPEN_BODY", "Guard"]
 
 logger = logging.getLogger("motionseg.service.http")
 
 MAX_BODY = 1 << 20  # bytes
+MAX_OPEN_BODY = 1 << 13  # of those that need no token: many of them at once have to fit into memory
 BODY_TIME = 10.0  # seconds in which a body has to be there
 _OPEN = ("/", "/health", "/api/login", "/api/session")  # to everybody, as are the page's files: they hold no data
 _PATH = re.compile(rb"(/[A-Za-z0-9._~-]+)*/?")  # none of ours needs more, so nothing has to be decoded
@@ -74,10 +75,11 @@ class Guard:
             self._check_path(scope)
             headers = Headers(scope=scope)
             self._check_origin(scope, headers)
-            if not (scope["path"] in _OPEN or scope["path"].startswith("/page/")):
+            is_open = scope["path"] in _OPEN or scope["path"].startswith("/page/")
+            if not is_open:
                 await self.doorkeeper.check(scope, headers)
             if scope["method"] in _CHANGING:
-                receive = await self._body(headers, receive)
+                receive = await self._body(headers, receive, MAX_OPEN_BODY if is_open else MAX_BODY)
             await self.app(scope, receive, dressed)
         except Refusal as refusal:
             await refusal.answer()(scope, receive, dressed)
@@ -99,7 +101,7 @@ class Guard:
 
     def _check_origin(self, scope: Scope, headers: Mapping[str, str]) -> None:
         host = headers.get("host", "")
-        if not self.doorkeeper.has_token and not _is_loopback(host):
+        if not self.doorkeeper.has_token and not _is_ours(host):
             # The name is another one, though the address is ours: somebody's page has pointed its name here.
             raise Refusal(421, "without a token this service answers to localhost only; ask for that name")
         site, mode = headers.get("sec-fetch-site", "none"), headers.get("sec-fetch-mode", "")
@@ -111,12 +113,12 @@ class Guard:
 
     # --- how much --------------------------------------------------------------------------
 
-    async def _body(self, headers: Mapping[str, str], receive: Receive) -> Receive:
+    async def _body(self, headers: Mapping[str, str], receive: Receive, most: int) -> Receive:
         """A `receive` that has the whole body at hand, which is neither too large nor too slow."""
         close = {"Connection": "close"}  # else the rest would have to be read
-        too_large = Refusal(413, f"a body has at most {MAX_BODY} bytes", headers=close)
+        too_large = Refusal(413, f"a body has at most {most} bytes here", headers=close)
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MAX_BODY:
+        if not length.isdecimal() or int(length) > most:
             raise too_large
         body, more = bytearray(), True
         try:
@@ -127,7 +129,7 @@ class Guard:
                 if message["type"] == "http.disconnect":
                     raise Refusal(400, "the body ended early", headers=close)
                 body += message.get("body", b"")
-                if len(body) > MAX_BODY:
+                if len(body) > most:
                     raise too_large
                 more = message.get("more_body", False)
         except asyncio.TimeoutError:
@@ -151,10 +153,9 @@ def _place(origin: str) -> str:
     return ""
 
 
-def _is_loopback(host: str) -> bool:
+def _is_ours(host: str) -> bool:
     """Whether a Host header names this machine, for itself."""
     try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
     except ValueError:
         return False

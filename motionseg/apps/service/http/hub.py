@@ -11,12 +11,17 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
+import anyio
+
+from motionseg.apps.service.http.facts import service_facts
+
 __all__ = ["Hub", "Listener"]
 
 logger = logging.getLogger("motionseg.service.http")
 
 _PAGE = 500  # tellings read at a time
 _MOST_WAITING = 1000  # tellings that wait for a listener; one that is slower is sent away and comes again
+_FRESH = 0.5  # seconds for which the state of all need not be asked again
 
 
 class Listener:
@@ -49,6 +54,8 @@ class Hub:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_current = False
+        self._asked = -_FRESH
+        self._asking: asyncio.Future[dict[str, Any]] | None = None
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -79,6 +86,14 @@ class Hub:
     def leave(self, listener: Listener) -> None:
         self._listeners.discard(listener)
 
+    async def facts(self) -> dict[str, Any]:
+        """The state of all. It is asked for once, however many want it and however long that takes."""
+        loop = asyncio.get_running_loop()
+        if self._asking is None or (self._asking.done() and loop.time() - self._asked >= _FRESH):
+            self._asked = loop.time()
+            self._asking = asyncio.ensure_future(anyio.to_thread.run_sync(service_facts, self.service))
+        return await asyncio.shield(self._asking)
+
     # --- the thread ------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -101,23 +116,32 @@ class Hub:
     def _read(self) -> None:
         """What is new in the log, to all; what was there before we came is not news."""
         store = self.service.ledger.store
+        newest = store.newest_number()
         if not self._is_current:
-            newest = store.events(limit=1)
-            after = max(self.last, int(newest[0].get("number") or 0) if newest else 0)
-            while page := store.log(after, _PAGE):
-                after = page[-1].number
-            self.last, self._is_current = after, True
+            self.last, self._is_current = newest, True
+        elif 0 < newest < self.last:  # the database was begun anew, and so were its numbers
+            self.last = 0
+            self._call(self._send_away)
         while page := store.log(self.last, _PAGE):
             self.begun.update((t.event.camera, t.event.rule) for t in page if t.phase == "begin")
             self.last = page[-1].number
-            if self._loop is not None and not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._hand_on, page)
+            self._call(self._hand_on, page)
+
+    def _call(self, function: Callable[..., None], *facts: Any) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *facts)
+
+    def _send_away(self) -> None:
+        for listener in self._listeners:
+            listener.lost = True
+            listener.news.set()
 
     def _hand_on(self, page: list[Any]) -> None:
         for listener in self._listeners:
             listener.waiting.extend(page)
             if len(listener.waiting) > _MOST_WAITING:
                 listener.lost = True
+                listener.waiting.clear()
             listener.news.set()
 
 

@@ -67,7 +67,8 @@ class Pictures:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: dict[tuple[str, frozenset[str], int | None], tuple[Any, tuple[Any, ...], bytes]] = {}
+        self._made: dict[tuple[str, frozenset[str], int | None], tuple[tuple[Any, ...], bytes]] = {}
+        """By camera, layers and width: of which frame and places, and the JPEG. No frame is held by it."""
 
     def of(self, lookout: Any, layers: frozenset[str], width: int | None) -> tuple[Any, bytes]:
         """The `Latest` of a camera and its JPEG. Raises Refusal (503) where there is none yet."""
@@ -75,15 +76,16 @@ class Pictures:
         if latest is None:
             raise Refusal(503, f"camera {lookout.name} has shown no picture yet", headers={"Retry-After": "1"})
         key, places = (lookout.name, layers, width), tuple(lookout.places())
+        shown = (latest.number, latest.wall, *places)
         with self._lock:
             known = self._made.pop(key, None)
-            if known is None or known[0] is not latest or known[1] != places:
+            if known is None or known[0] != shown:
                 drawn = draw_layers(latest.frame, latest.segmentation, places, layers)
-                known = (latest, places, encode(drawn, width))
+                known = (shown, encode(drawn, width))
             self._made[key] = known
             while len(self._made) > _KEPT:
                 del self._made[next(iter(self._made))]
-        return latest, known[2]
+        return latest, known[1]
 
     def evidence(self, lookout: Any) -> bytes:
         """What each cue says of each pixel of the newest frame. Raises Refusal where there is nothing to show."""

@@ -13,11 +13,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from motionseg.core.errors import OutputError
 
-__all__ = ["HttpServer", "run_server"]
+__all__ = ["HttpServer"]
 
 HEADER_TIME = 15.0  # seconds in which a request's head has to be there
 STUCK_TIME = 120.0  # seconds in which a client has to take some of what it asked for
 _MOST_CONNECTIONS = 256
+_MOST_REFUSED = 64  # connections beyond those that are told so; others are closed: cameras and store need files, too
 _GRACE = 3  # seconds for answers under way when all ends
 
 
@@ -65,19 +66,6 @@ class HttpServer:
         self._server.should_exit = True
 
 
-def run_server(app: Any, host: str, port: int) -> None:
-    """Serve `app` until SIGINT or SIGTERM; for apps that have nothing else to do. See :class:`HttpServer`."""
-    import signal
-
-    server = HttpServer(app, host, port)
-    before = {number: signal.signal(number, lambda *_: server.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        server.run()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _bound(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -111,6 +99,9 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if len(self.connections) > _MOST_CONNECTIONS + _MOST_REFUSED:
+            transport.abort()
+            return
         self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

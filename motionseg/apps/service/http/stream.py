@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from motionseg.apps.service.http.answers import Refusal, plain
-from motionseg.apps.service.http.facts import public_telling, service_facts
 from motionseg.apps.service.http.hub import Hub
 from motionseg.apps.service.http.pictures import Pictures
+from motionseg.apps.service.store import StoreError
 
 __all__ = ["event_stream", "live_stream"]
 
@@ -39,12 +39,15 @@ def event_stream(request: Request, service: Any, hub: Hub, after: int | None, al
         listener = hub.listen(hub.last if after is None else min(after, hub.last))
         try:
             yield b"retry: 2000\n\n"
-            async for telling in _missed(service, hub, listener):
-                yield _message("telling", public_telling(telling), telling.number)
+            try:
+                async for telling in _missed(service, hub, listener):
+                    yield _message("telling", telling.to_dict(), telling.number)
+            except StoreError:  # it is away; who listens comes again
+                return
             while not hub.stopping and allowed() and not listener.lost:
-                yield _message("status", await anyio.to_thread.run_sync(service_facts, service))
+                yield _message("status", await hub.facts())
                 async for telling in _news(listener, _TICK):
-                    yield _message("telling", public_telling(telling), telling.number)
+                    yield _message("telling", telling.to_dict(), telling.number)
         finally:
             hub.leave(listener)
 

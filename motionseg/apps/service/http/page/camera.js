@@ -29,7 +29,7 @@ export function cameraView(main, name, tab) {
   };
   const off = feed.on("status", draw);
   draw();
-  const content = (BUILD[tab] ?? liveTab)(body, name);
+  const content = (Object.hasOwn(BUILD, tab) ? BUILD[tab] : liveTab)(body, name);
   return {
     leave: () => content.leave?.() ?? true,
     unsaved: () => content.unsaved?.() ?? false,

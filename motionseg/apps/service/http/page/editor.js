@@ -201,7 +201,7 @@ export function editorTab(body, camera) {
   }
 
   function shapeForm(shape, problems) {
-    const name = el("input", { value: shape.name, maxlength: 64, onfocus: keep, oninput: ({ target }) => (setup.rename(shape, target.value), changed("text")) });
+    const name = el("input", { value: shape.name, maxlength: 100, onfocus: keep, oninput: ({ target }) => (setup.rename(shape, target.value), changed("text")) });
     const parts = [field("Name", name)];
     if (shape.type === "zone") {
       const choose = ({ target }) => (keep(), (shape.kind = target.value), changed());
@@ -211,7 +211,7 @@ export function editorTab(body, camera) {
         parts.push(field("Share that may change", el("input", { type: "number", min: 0.01, max: 1, step: 0.01, value: shape.limit, onfocus: keep, oninput: ({ target }) => ((shape.limit = Number(target.value)), changed("text")) })));
       }
     } else {
-      const side = (index, word) => field(word, el("input", { value: shape.sides[index], maxlength: 64, onfocus: keep, oninput: ({ target }) => (setup.setSides(shape, shape.sides.map((old, i) => (i === index ? target.value : old))), changed("text")) }));
+      const side = (index, word) => field(word, el("input", { value: shape.sides[index], maxlength: 100, onfocus: keep, oninput: ({ target }) => (setup.setSides(shape, shape.sides.map((old, i) => (i === index ? target.value : old))), changed("text")) }));
       const turn = () => (keep(), shape.points.reverse(), setup.setSides(shape, [...shape.sides].reverse()), changed());
       parts.push(side(0, "Left side"), side(1, "Right side"), el("button", { type: "button", class: "quiet", onclick: turn }, "Walk it the other way"));
     }

@@ -20,7 +20,7 @@ const NAMES = {
   verdict: "The picture as a whole",
   state: "State of the track",
 };
-const ENDS = { over: "it was over", gone: "the track was gone", gap: "the camera fell silent", size: "the size of frames changed", closed: "rules or zones were changed", moment: "it is a moment" };
+const ENDS = { over: "it was over", gone: "the track was gone", gap: "the camera fell silent", size: "the size of frames changed", closed: "rules or zones were changed", moment: "it is a moment", restart: "the service was restarted" };
 
 export function whyView(event) {
   const { reason } = event;
