@@ -392,7 +392,7 @@ def _end(lookout: CameraLookout) -> None:
 
 
 def _done(name: str, what: str, step: Callable[[], None]) -> str:
-    """Do something with a camera, and say so; what fails stops nothing else, and is tried again by the chores."""
+    """Do something with a camera, and say so; what fails stops nothing else, and another reload tries it again."""
     try:
         step()
     except Exception as error:
