@@ -91,7 +91,7 @@ class Feed:
         max_fps: float | None = None,
         stall: float = 10.0,
         keep: float = 0.0,
-        depth: int = 3,
+        depth: int = 6,
         fast: bool = False,
     ) -> None:
         try:
