@@ -11,10 +11,13 @@ import numpy as np
 
 from motionseg.core.types import FOREGROUND, Segmentation
 
-__all__ = ["LATENCIES", "Count"]
+__all__ = ["LATENCIES", "NEWS", "Count"]
 
 LATENCIES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
 """Upper ends, in seconds, of the classes in which latencies are counted."""
+
+NEWS = 300.0
+"""Seconds for which a trouble that is over is still told."""
 
 _RECENT = 10.0  # seconds over which rates are told
 
@@ -32,12 +35,12 @@ class Count:
         self._begun = time.monotonic()
         self._used: deque[tuple[float, float]] = deque(maxlen=64)  # when, thread seconds
         self._is_saving = False
-        self._last_error: str | None = None
+        self._last_error: tuple[float, str] | None = None  # when, what
         self.foreground, self.open_events = 0.0, 0
 
     def fail(self, why: str) -> None:
         self._failed += 1
-        self._last_error = why
+        self._last_error = time.monotonic(), why
 
     def affords(self) -> bool:
         """Whether another frame fits into the budget."""
@@ -65,7 +68,7 @@ class Count:
         self._events.append(latency)
 
     def status(self) -> dict[str, Any]:
-        now, recent = time.monotonic(), list(self._recent)
+        now, recent, error = time.monotonic(), list(self._recent), self._last_error
         young = [(when, latency) for when, latency in recent if now - when <= _RECENT]
         latencies = [latency for _, latency in young]
         span = min(_RECENT, now - self._begun)
@@ -90,7 +93,7 @@ class Count:
             "latency_sum": self._latency_sum,
             "latency_count": self._processed,
             "budget": budget,
-            "last_error": self._last_error,
+            "last_error": None if error is None or now - error[0] > NEWS else error[1],
         }
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from motionseg.apps.service._count import LATENCIES, Count
+from motionseg.apps.service._count import LATENCIES, NEWS, Count
 from motionseg.apps.service.feed import Feed, Shot
 from motionseg.apps.service.sight import LiveClock, Sight
 from motionseg.core.errors import MotionSegError, StateError, UnsupportedError
@@ -405,7 +405,8 @@ class Lookout:
             feed["state"] = "stopped"
         source = {"source_width": feed.pop("width", None), "source_height": feed.pop("height", None)}
         counted = self._count.status()
-        error = counted.pop("last_error") or feed.get("last_error")
+        is_well = feed["state"] == "running" and time.time() - feed["since"] > NEWS
+        error = counted.pop("last_error") or (None if is_well else feed.get("last_error"))
         skipped = counted.pop("frames_skipped") + feed.get("frames_skipped", 0)
         return {
             **feed,

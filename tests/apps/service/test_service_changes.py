@@ -200,7 +200,7 @@ def test_health_notices_what_shows_nothing_or_fails(bench, monkeypatch):
     assert service.health()["status"] == "starting"
     monkeypatch.setattr(service_module, "_STARTING", -1.0)
     for lookout in service.lookouts.values():
-        monkeypatch.setattr(lookout.feed, "status", lambda: {"state": "running"})
+        monkeypatch.setattr(lookout.feed, "status", lambda: {"state": "running", "since": 0.0})
     assert service.health()["status"] == "degraded"  # pictures come, and none could be looked at
     for lookout in service.lookouts.values():
         monkeypatch.setattr(lookout, "latest", lambda: object())

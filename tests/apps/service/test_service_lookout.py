@@ -12,6 +12,7 @@ import pytest
 
 from motionseg import MotionSegmenter
 from motionseg.apps.service import lookout as lookout_module
+from motionseg.apps.service._count import NEWS, Count
 from motionseg.apps.service.feed import Shot
 from motionseg.apps.service.lookout import Lookout
 from motionseg.apps.service.sight import Sight
@@ -48,7 +49,7 @@ class FakeFeed:
             return None
 
     def status(self):
-        return {"state": self.state, "last_error": None}
+        return {"state": self.state, "last_error": None, "since": time.time()}
 
 
 def picture(index):
@@ -280,3 +281,15 @@ def test_what_has_ended_after_the_state_was_kept_does_not_hide_what_comes(begin,
     assert second.lookout.sight.detector.open_events == []
     assert second.told == []
     assert second.lookout.sight.detector.next_number == 2
+
+
+def test_a_trouble_that_is_over_is_told_for_some_minutes(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("motionseg.apps.service._count.time.monotonic", lambda: now[0])
+    count = Count(None)
+    assert count.status()["last_error"] is None
+    count.fail("the disk is full")
+    now[0] += NEWS - 1
+    assert count.status()["last_error"] == "the disk is full"
+    now[0] += 2
+    assert count.status()["last_error"] is None
