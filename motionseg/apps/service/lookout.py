@@ -228,9 +228,9 @@ class Lookout:
     def _find_last_alive(self) -> float:
         """When an earlier run has seen the camera last, seconds since 1970."""
         path = self._alive_file
-        try:
-            return 0.0 if path is None else path.stat().st_mtime
-        except OSError:
+        try:  # written, as the file's own date may be of another clock
+            return 0.0 if path is None else float(path.read_text())
+        except (OSError, ValueError):
             return 0.0
 
     # --- the loop ----------------------------------------------------------------------------
@@ -350,7 +350,7 @@ class Lookout:
             return
         self._alive_at = now
         with suppress(OSError):  # a full disk says so elsewhere
-            path.touch()
+            path.write_text(str(time.time()))
 
     def _keep(self, *, wait: bool = False) -> None:
         """Keep the state; the file is written by the keeper, while the next frames are looked at."""

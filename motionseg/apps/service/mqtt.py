@@ -30,7 +30,7 @@ log = logging.getLogger("motionseg.service.mqtt")
 
 _FRESH = 60.0  # seconds; what was told earlier than that does not switch states on and off again
 _PATIENCE = 10.0  # seconds that a delivery waits for a connection, and for a broker's answer
-_LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE = 5.0  # seconds between two attempts to connect
 _KEEPALIVE = 30
 
 
