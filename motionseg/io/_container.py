@@ -154,7 +154,7 @@ def _pictures(
     with container:
         for frame in decoder:
             n_frames += 1
-            yield Picture(name, clock.time(frame.pts), partial(converter.array, frame))
+            yield Picture(name, clock.time(frame.pts), partial(converter.array, frame), decoder.is_damaged)
         problem = None
         if decoder.failure is not None:
             problem = f"it broke off: {_reason(decoder.failure, timeout)}"
@@ -171,6 +171,8 @@ class _Decoder:
 
     def __init__(self, container: Any, stream: Any, on_packet: Tap | None = None) -> None:
         self.failure: Exception | None = None
+        self.is_damaged = False
+        """Whether the last frame is, or builds on one that is: up to the next sound key frame."""
         self.stream = stream
         self._container, self._on_packet = container, on_packet
         self._n_broken, self._end = 0, 0.0
@@ -180,19 +182,21 @@ class _Decoder:
         has_begun = False
         for packet in self._packets():
             if packet is not None and packet.is_corrupt:
-                self._n_broken += 1
+                self._n_broken, self.is_damaged = self._n_broken + 1, True
                 if self._declared_end is not None:  # the file ends within it; decoding it spoils those before it
                     continue
             try:
                 frames = self.stream.codec_context.decode(packet)
             except av.FFmpegError:
-                self._n_broken += 1
+                self._n_broken, self.is_damaged = self._n_broken + 1, True
                 continue
             if frames and not has_begun:
                 has_begun = True
                 if self._declared_end is None:  # whoever joins a stream on its way misses the first key frame
                     self._n_broken = 0
-            yield from frames
+            for frame in frames:
+                self.is_damaged = frame.is_corrupt or (self.is_damaged and not frame.key_frame)
+                yield frame
 
     def _packets(self) -> Iterator[Any]:
         """Packets of the stream, then None, upon which the decoder gives what it still holds."""

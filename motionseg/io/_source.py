@@ -48,6 +48,8 @@ class Picture(NamedTuple):
     """Seconds from the source's start, strictly increasing."""
     read: Callable[[], Frame]
     """Gives the array, writable and nobody else's; raises SourceError."""
+    is_damaged: bool = False
+    """Whether parts of it are guessed, as bytes of it or of a picture that it builds on were missing."""
 
 
 @dataclass(frozen=True)

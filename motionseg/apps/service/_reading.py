@@ -14,7 +14,7 @@ from motionseg.io._container import hide_secrets
 from motionseg.io._source import Picture, Source
 from motionseg.io.video import open_source
 
-__all__ = ["Onward", "Reading", "Steady"]
+__all__ = ["Blinking", "Onward", "Reading", "Steady"]
 
 _SILENCE = 0.9  # as many times `stall` is too long
 _SLACK = 1.2  # FFmpeg is to find out by itself first, as it then closes the connection
@@ -169,6 +169,30 @@ class Steady:
             self._stamp, self._arrived = stamp, arrived
         self.last = max(time, self.last + 0.001)
         return self.last
+
+
+class Blinking:
+    """Says which pictures not to look at, as they are damaged: what is guessed in them would be taken for motion.
+
+    A camera that damages every other picture is not to be blind: it may be for some seconds at once, and for a third
+    of the time in the long run.
+    """
+
+    _longest = 5.0  # seconds
+    _regain = 0.5  # seconds for each one that is looked at
+
+    def __init__(self) -> None:
+        self._left = self._longest
+        self._last = math.inf
+
+    def closes(self, time: float, *, is_damaged: bool) -> bool:
+        """Whether to pass over the picture of that time (s)."""
+        step, self._last = max(time - self._last, 0.0), time
+        if is_damaged and self._left > 0:
+            self._left -= step
+            return True
+        self._left = min(self._left + self._regain * step, self._longest)
+        return False
 
 
 class Onward:

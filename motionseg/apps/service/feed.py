@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from motionseg.apps.service._fields import has_scheme, shown_address
-from motionseg.apps.service._reading import Onward, Reading, Steady
+from motionseg.apps.service._reading import Blinking, Onward, Reading, Steady
 from motionseg.core.checks import check_integer, check_number
 from motionseg.core.errors import MissingExtraError, ParameterError, SourceError
 from motionseg.core.types import Frame
@@ -28,6 +28,7 @@ _SHORTEST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # between attempts to connect
 _GOOD = 10.0  # seconds a connection has to last for the next attempt to follow at once
 _GRACE = 1.0  # seconds that a thread which was told to end is waited for
 _MOST_HUNG = 4  # threads that FFmpeg does not give back
+_COUNTED = "frames_read", "frames_damaged", "frames_dropped", "frames_skipped", "reconnects", "stalls", "size_changes"
 _LATE = 1.0  # seconds by which a file may fall behind before its clock is set back
 
 
@@ -50,7 +51,8 @@ class Feed:
 
     A thread connects and connects again: after 0.5 s, then up to 30 s (at random, so that many cameras do not come
     at once), for ever. A stream that sends nothing for `stall` seconds is left, even where FFmpeg hangs: its thread
-    is abandoned and cannot deliver any more.
+    is abandoned and cannot deliver any more. Pictures that are damaged, or build on one that is, are passed over and
+    counted, for 5 s at once and a third of the time at most.
 
     Parameters
     ----------
@@ -116,9 +118,7 @@ class Feed:
         self._reading: Reading | None = None  # the one that may deliver
         self._hung: list[Reading] = []
         self._state, self._since = "connecting", time.time()
-        self._counts = dict.fromkeys(
-            ("frames_read", "frames_dropped", "frames_skipped", "reconnects", "stalls", "size_changes"), 0
-        )
+        self._counts = dict.fromkeys(_COUNTED, 0)
         self._size: tuple[int, int] | None = None
         self._fps: float | None = None
         self._last_error: str | None = None
@@ -127,6 +127,7 @@ class Feed:
         self._pictures, self._packets = Steady(), Steady()  # of streams; and of what is paced:
         self._paced_pictures, self._paced_packets = Onward(), Onward()
         self._is_paced = False  # else pictures come as they happen
+        self._blinking = Blinking()
         self._last = -1.0  # time of the last picture
         self._due = -float("inf")  # of the next picture by max_fps
         self._keeps_packets = False
@@ -313,6 +314,9 @@ class Feed:
                 fps = 1 / (moment - self._last)
                 self._fps = fps if self._fps is None else self._fps + 0.05 * (fps - self._fps)
             self._last = moment
+            if self._blinking.closes(moment, is_damaged=picture.is_damaged):
+                self._counts["frames_damaged"] += 1
+                return
             if self.max_fps is not None:
                 period = 1 / self.max_fps
                 if moment < self._due - period / 4:  # stamps are not that exact

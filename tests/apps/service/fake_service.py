@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
@@ -21,6 +22,7 @@ from pydantic import SecretStr
 from motionseg import MotionSegmenter
 from motionseg.apps.service.store import StoreError
 from motionseg.core.errors import ParameterError
+from motionseg.core.types import Event
 from motionseg.events import Cross, Enter, EventDetector, Line, Zone
 from motionseg.events.rules import KINDS
 from motionseg.viz import draw_evidence, draw_overlay
@@ -241,6 +243,7 @@ class FakeLookout:
         height, width = (0, 0) if latest is None else latest.frame.shape[:2]
         return {
             "state": self.state, "frames_read": self.processed + 3, "frames_dropped": 1, "frames_skipped": 2,
+            "frames_damaged": 0,
             "frames_processed": self.processed, "fps": self.fps, "cpu": 0.21, "foreground": foreground,
             "latency_ms": {"p50": times[len(times) // 2] * 1e3, "p95": times[int(len(times) * 0.95)] * 1e3},
             "tracks": tracks, "open_events": len(self._detector.open_events), "reconnects": 1, "stalls": 0,
@@ -431,3 +434,32 @@ def wait_for(happens: Callable[[], Any], seconds: float = 30.0) -> Any:
         assert time.monotonic() < end, f"in {seconds} s it has not happened"
         time.sleep(0.03)
     return value
+
+
+def idle(folder, **options):
+    """A service whose cameras do nothing, with three events: 1 and 3 of "yard", 2 of "door", which is open."""
+    service = FakeService(folder, {"yard": street, "door": street}, **options)
+    for number, (camera, zone, end) in enumerate(
+        [("yard", "yard", 30.0), ("door", "", None), ("yard", "gate", 50.0)], 1
+    ):
+        begun = Event(
+            f"{camera}-{number}-0", camera, "enter", zone, (number,), 20.0 + number, None, 5.0, 0.5, {"kind": "enter"}
+        )
+        service.store.record([Telling(begun, 100.0 + number)])
+        if end is not None:
+            service.store.record([Telling(Event(**{**vars(begun), "end": end}), 200.0)])
+    return service
+
+
+def messages(lines):
+    """(kind, id, facts) of a stream of server-sent events."""
+    kind = number = None
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "id":
+            number = int(value)
+        elif name == "data":
+            yield kind, number, json.loads(value)
+            kind = number = None

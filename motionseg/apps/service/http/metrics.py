@@ -18,6 +18,7 @@ _COUNTERS = {
     "frames_dropped": "Frames that were too old when their turn came.",
     "frames_processed": "Frames that were segmented.",
     "frames_failed": "Frames that could not be segmented.",
+    "frames_damaged": "Frames passed over, as parts of them were missing.",
     "frames_skipped": "Frames left out on purpose: limit of frames, or of CPU.",
     "reconnects": "Connections made anew.",
     "stalls": "Times that the camera fell silent.",

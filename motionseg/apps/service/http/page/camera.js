@@ -74,7 +74,7 @@ function factRows(status) {
     Verdict: (status.verdict ?? "–").replaceAll("_", " "),
     "Camera is": status.behaviour ? `${status.behaviour}, by ${status.way}` : null,
     Frames: `${number(status.frames_processed)} of ${number(status.frames_read)}`,
-    "Dropped, skipped": `${number(status.frames_dropped)}, ${number(status.frames_skipped)}`,
+    "Dropped, skipped, damaged": `${number(status.frames_dropped)}, ${number(status.frames_skipped)}, ${number(status.frames_damaged)}`,
     Size: `${status.width} × ${status.height} of ${status.source_width} × ${status.source_height}`,
     CPU: status.cpu === null || status.cpu === undefined ? null : `${number(status.cpu, 2)} cores`,
     "Reconnects, stalls": `${number(status.reconnects)}, ${number(status.stalls)}`,

@@ -50,6 +50,7 @@ export function systemView(main) {
       number(status.frames_read),
       number(status.frames_dropped),
       number(status.frames_skipped),
+      number(status.frames_damaged),
       percent(status.foreground, 1),
       number(status.cpu, 2),
       number(status.reconnects),
@@ -57,7 +58,7 @@ export function systemView(main) {
     ]);
     put(
       body,
-      table(["Camera", "State", "fps", "Latency ms", "95 %", "Read", "Dropped", "Skipped", "Moving", "Cores", "Reconnects", "Stalls"], cameras),
+      table(["Camera", "State", "fps", "Latency ms", "95 %", "Read", "Dropped", "Skipped", "Damaged", "Moving", "Cores", "Reconnects", "Stalls"], cameras),
       el(
         "div",
         { class: "cards" },
