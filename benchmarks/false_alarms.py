@@ -84,7 +84,7 @@ def knocked(frame: Frame, time: float) -> Frame:
     return cv2.warpAffine(frame, shift, size, borderMode=cv2.BORDER_REFLECT) if time >= BEGIN else frame
 
 
-# Each change, and the rule of the one event that is to tell of it; None: it is slow enough not to stop anything.
+# Each change, and the rules of the events that are to tell of it.
 CHANGES: dict[str, tuple[Change | None, tuple[str, ...]]] = {
     "nothing": (None, ()),
     "covered": (covered, ("camera_covered",)),
@@ -93,8 +93,8 @@ CHANGES: dict[str, tuple[Change | None, tuple[str, ...]]] = {
     "brighter": (brighter, ("light",)),
     "darker": (darker, ("light",)),
     "flicker": (flicker, ("light", "light")),
-    "cloud": (cloud, ()),
-    "cloud_edge": (cloud_edge, ()),
+    "cloud": (cloud, ("light_drift",)),
+    "cloud_edge": (cloud_edge, ("light_drift",)),
     "defocused": (defocused, ("camera_blurred",)),
     "knocked": (knocked, ("camera_moved",)),
 }

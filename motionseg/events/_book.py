@@ -31,7 +31,8 @@ class Book:
     @property
     def is_suppressed(self) -> bool:
         """Whether the picture is such that motion is not to be told."""
-        return any(isinstance(self.rules[key[0]], VerdictRule) for key in self.spells)
+        rules = (self.rules[key[0]] for key in self.spells)
+        return any(isinstance(rule, VerdictRule) and rule.suppresses for rule in rules)
 
     def hold(self, rule: Any, key: Key, on: bool, keep: bool, area: float, score: float, tracks: list[int]) -> bool:
         """Note whether a condition holds, or would go on to hold; whether an event is to begin now."""
@@ -48,6 +49,8 @@ class Book:
                 self.finish(key, "over")
             return False
         spell.note(self.time, clock, area, score, tracks)
+        if is_verdict and not rule.suppresses and not spell.id:
+            spell.silent = spell.silent or self.is_suppressed
         duration = rule.min_duration if is_verdict else rule.duration
         is_due = on and clock - spell.onset_clock >= duration - _ROUNDING
         is_news = not (spell.id or spell.silent or isinstance(rule, Leave))

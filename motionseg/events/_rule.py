@@ -182,17 +182,19 @@ class TrackRule(LastingRule):
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictRule(Rule):
-    """A rule for what is said of the whole picture. While it holds, and for a while after, no motion is told.
+    """A rule for what is said of the whole picture. While it holds, and for a while after, no motion is told, mostly.
 
     Parameters
     ----------
     min_duration : float
         Seconds for which the verdict has to hold before it is an event; motion is suppressed from its first frame on.
     settle : float
-        Seconds after its last frame for which motion is still suppressed; then the event ends.
+        Seconds after its last frame until the event ends; until then motion is suppressed.
     """
 
     words: ClassVar[tuple[str, ...]] = ()
+    suppresses: ClassVar[bool] = True
+    """Whether motion is not told. What a rule that does not suppress sees beside one that does is a part of that."""
 
     min_duration: float = 0.0
     settle: float = 2.0

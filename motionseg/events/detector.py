@@ -28,7 +28,7 @@ from motionseg.events.zones import Line, Zone
 
 __all__ = ["EventDetector"]
 
-_CALM = ("none", "gradual")  # verdicts under which motion is motion
+_CALM = "none"
 
 
 class EventDetector:
@@ -37,8 +37,8 @@ class EventDetector:
     Parameters
     ----------
     rules : iterable of rules
-        What is worth an event. One each of :class:`LightChange`, :class:`CameraCovered`, :class:`CameraMoved` and
-        :class:`CameraBlurred` is added where there is none.
+        What is worth an event. One each of :class:`LightChange`, :class:`CameraCovered`, :class:`CameraMoved`,
+        :class:`CameraBlurred` and :class:`LightDrift` is added where there is none.
     zones : iterable of Zone and Line
         Where. In zones that exclude nothing happens, and preclusive ones tell of light.
     camera : str
@@ -101,7 +101,9 @@ class EventDetector:
         check_names([rule.name for rule in self.rules], "rules")
         for rule in self.rules:
             check_places(rule, self.places)
-        self._words = {word for rule in self.rules if isinstance(rule, VerdictRule) for word in rule.words}
+        of_picture = [rule for rule in self.rules if isinstance(rule, VerdictRule)]
+        self._verdict_rules = sorted(of_picture, key=lambda rule: not rule.suppresses)
+        self._words = {word for rule in of_picture for word in rule.words}
         self.shape = None if shape is None else check_shape(shape)
         self._places: Places | None = None if self.shape is None else Places(self.places, self.shape)
         self.reset()
@@ -144,7 +146,7 @@ class EventDetector:
             The id of the track that each pixel belongs to, 0 for none; None: boxes take the place of pixels.
         verdict : str, optional
             What is said of the whole picture: ``"switch"`` (or ``"illumination"``, ``"light"``), ``"camera_moved"``,
-            ``"camera_covered"``, ``"blurred"``, ``"shot_change"``; ``"gradual"`` and ``"none"`` change nothing.
+            ``"camera_covered"``, ``"blurred"``, ``"shot_change"``; ``"gradual"`` stops no motion; ``"none"``: nothing.
         evidence : dict of str to float or float32 (H, W), optional
             What each cue has to say, for the events' reasons: of pictures the mean over the pixels of the tracks.
 
@@ -256,9 +258,7 @@ class EventDetector:
         """What is said of the whole picture, by the verdict and by preclusive zones."""
         numbers = {name: float(cue) for name, cue in cues.items() if not isinstance(cue, np.ndarray)}
         precluded = self._precluded(places, tracks, identities)
-        for rule in self.rules:
-            if not isinstance(rule, VerdictRule):
-                continue
+        for rule in self._verdict_rules:
             zone, area, share = precluded if isinstance(rule, LightChange) else ("", 0.0, 0.0)
             holds = word in rule.words or zone != ""
             known = [key for key in self._book.spells if key[0] == rule.name]  # it keeps the zone that it began with
@@ -342,9 +342,9 @@ class EventDetector:
         return now
 
     def _check_verdict(self, verdict: Any) -> str:
-        word = "none" if verdict is None else verdict
-        if word not in _CALM and word not in self._words:
-            raise ParameterError(f"verdict is one of {', '.join([*_CALM, *sorted(self._words)])}, not {verdict!r}")
+        word = _CALM if verdict is None else verdict
+        if word != _CALM and word not in self._words:
+            raise ParameterError(f"verdict is one of {', '.join([_CALM, *sorted(self._words)])}, not {verdict!r}")
         return str(word)
 
     def _draw(self, identities: Any) -> Places:

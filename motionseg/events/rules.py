@@ -25,6 +25,7 @@ __all__ = [
     "Leave",
     "LeftObject",
     "LightChange",
+    "LightDrift",
     "Linger",
     "RemovedObject",
     "Rule",
@@ -299,7 +300,19 @@ class CameraBlurred(VerdictRule):
     words: ClassVar[tuple[str, ...]] = ("camera_blurred", "blurred")
 
 
-VERDICT_RULES = (LightChange, CameraCovered, CameraMoved, CameraBlurred)
+@dataclass(frozen=True, kw_only=True)
+class LightDrift(VerdictRule):
+    """The light changes slowly, as when a cloud passes; motion is told all the same."""
+
+    kind: ClassVar[str] = "light_drift"
+    words: ClassVar[tuple[str, ...]] = ("gradual",)
+    suppresses: ClassVar[bool] = False
+
+    min_duration: float = 1.0
+    settle: float = 10.0
+
+
+VERDICT_RULES = (LightChange, CameraCovered, CameraMoved, CameraBlurred, LightDrift)
 """One of each is always there."""
 
 KINDS: dict[str, type[Rule]] = {

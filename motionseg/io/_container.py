@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
@@ -111,7 +112,9 @@ def _open(
     if stream.codec_context is None:
         container.close()
         raise SourceError("there is no decoder for its video", source=name)
-    if not live:  # threads that work on several frames at once would add as many frames of delay
+    if live:  # threads for frames would delay them; with those for slices FFmpeg neither mends damage nor tells of it
+        stream.codec_context.thread_count = 1
+    else:
         stream.thread_type = "AUTO"
     rate = next((float(r) for r in (stream.average_rate, stream.guessed_rate) if r and r > 0), None)
     if stream.duration is not None:
@@ -180,9 +183,12 @@ class _Decoder:
 
     def __iter__(self) -> Iterator[Any]:
         has_begun = False
+        after_loss: deque[int] = deque(maxlen=64)  # time stamps of packets before which something is missing
         for packet in self._packets():
             if packet is not None and packet.is_corrupt:
-                self._n_broken, self.is_damaged = self._n_broken + 1, True
+                self._n_broken += 1
+                if packet.pts is not None:
+                    after_loss.append(packet.pts)
                 if self._declared_end is not None:  # the file ends within it; decoding it spoils those before it
                     continue
             try:
@@ -195,7 +201,11 @@ class _Decoder:
                 if self._declared_end is None:  # whoever joins a stream on its way misses the first key frame
                     self._n_broken = 0
             for frame in frames:
-                self.is_damaged = frame.is_corrupt or (self.is_damaged and not frame.key_frame)
+                is_suspect = self.is_damaged
+                if frame.pts in after_loss:
+                    after_loss.remove(frame.pts)
+                    is_suspect = True
+                self.is_damaged = frame.is_corrupt or (is_suspect and not frame.key_frame)
                 yield frame
 
     def _packets(self) -> Iterator[Any]:

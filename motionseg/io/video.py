@@ -208,7 +208,7 @@ def _select(
     """Frames of `start` to `end`, resized; a generator that does not know the reader, so as not to keep it alive."""
     try:
         time, has_any = 0.0, False
-        for index, (name, time, read) in enumerate(pictures):
+        for index, (name, time, read, _) in enumerate(pictures):
             if time >= end or stop.is_set():
                 return
             if time < start:

@@ -69,7 +69,31 @@ def test_a_verdict_is_one_event_and_no_motion(word, rule):
     assert events[0].start == pytest.approx(0.2)
     assert events[1].end == pytest.approx(1.4)
     assert events[0].reason["verdict"] == word
-    assert not [e for e in run(detector(Enter()), [(boxes, {"verdict": "gradual"})]) if e.rule != "enter"]
+
+
+def test_a_cloud_is_one_event_and_motion_goes_on():
+    slow = {1: IN}, {"verdict": "gradual"}
+    frames = [{}, {}, *[slow] * 30, *[{1: IN}] * 50, *[slow] * 30, *[{1: IN}] * 130]
+    events = run(detector(Enter(zones="left")), frames)
+    assert [(event.rule, event.is_open) for event in events] == [
+        ("enter", True),
+        ("light_drift", True),
+        ("light_drift", False),
+    ]
+    assert events[1].start == pytest.approx(0.2)
+    assert events[2].end == pytest.approx(11.1)
+    assert events[1].reason["verdict"] == "gradual"
+    assert not run(detector(), [{}, *[({}, {"verdict": "gradual"})] * 9, *[{}] * 30]), "too short"
+
+
+@pytest.mark.parametrize("before", [0, 3])
+@pytest.mark.parametrize("word", ["switch", "camera_covered"])
+def test_light_that_is_learned_after_a_switch_is_part_of_it(word, before):
+    slow = {}, {"verdict": "gradual"}
+    frames = [{}, {}, *[slow] * before, *[({}, {"verdict": word})] * 5, *[slow] * 90, *[{}] * 130]
+    assert len(run(detector(), frames)) == 2
+    frames += [*[slow] * 20, *[{}] * 130]
+    assert [event.rule for event in run(detector(), frames)][2:] == ["light_drift"] * 2
 
 
 @pytest.mark.parametrize("settle", [0.5, 1.0])
@@ -399,7 +423,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing():
         (lambda: d.update(bad.plus(bad), 1), ParameterError, "an id of its own"),
         (lambda: d.update(tracks(1, {7: (0, 0, math.nan, 5)}, areas={7: 9}), 1), ParameterError, "track 7: its boxes"),
         (lambda: d.update(tracks(1, {7: IN}, velocities={7: (0, math.inf)}), 1), ParameterError, "velocities"),
-        (lambda: d.update(bad, 1, verdict="dark"), ParameterError, "verdict is one of none, gradual"),
+        (lambda: d.update(bad, 1, verdict="dark"), ParameterError, "verdict is one of none, blurred"),
         (lambda: d.update(bad, 1, identities=np.zeros(SHAPE)), FrameError, "identities"),
         (lambda: d.update(bad, 1, identities=np.zeros((30, 40), np.int32)), ParameterError, "zone 'left' leaves"),
         (lambda: d.update(bad, 1, evidence={"a": np.zeros((3, 3))}), FrameError, "evidence 'a' has shape"),

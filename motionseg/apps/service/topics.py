@@ -16,7 +16,7 @@ from motionseg.events.rules import Cross, LightChange
 __all__ = ["Place", "Topics", "announcement", "discovery", "topic_word"]
 
 _CLASSES = {"crowd_count": "occupancy"} | dict.fromkeys(
-    ("light", "camera_covered", "camera_moved", "camera_blurred"), "problem"
+    ("light", "camera_covered", "camera_moved", "camera_blurred", "light_drift"), "problem"
 )
 """Home Assistant's device class, by kind of rule; all others are "motion"."""
 

@@ -149,6 +149,7 @@ def test_what_a_detector_has_to_announce():
         "camera_covered": [""],
         "camera_moved": [""],
         "camera_blurred": [""],
+        "light_drift": [""],
     }
     assert {rule["name"]: rule["kind"] for rule in told["rules"]}["over"] == "cross"
 

@@ -7,7 +7,7 @@ import { feed } from "./feed.js";
 // Told apart by people who do not see red and green, too.
 const HUES = ["teal", "blue", "violet", "orange", "pink", "olive"];
 const KNOWN = ["enter", "cross", "linger", "leave", "any_motion", "crowd_count"];
-const PICTURE = ["light", "camera_covered", "camera_moved", "camera_blurred"];
+const PICTURE = ["light", "camera_covered", "camera_moved", "camera_blurred", "light_drift"];
 
 /** The class of colour of a rule: the same one wherever it is shown. */
 export function hueOf(event) {
