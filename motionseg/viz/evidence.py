@@ -13,7 +13,11 @@ from motionseg.core.types import FOREGROUND, Frame, Segmentation
 __all__ = ["color_evidence", "draw_evidence"]
 
 _WIDTH = 426  # pixels of a map at most
-_FOR, _AGAINST = np.array([40, 40, 230], np.float32), np.array([230, 120, 20], np.float32)  # B, G, R
+_FOR, _AGAINST = np.array([40, 40, 230]), np.array([230, 120, 20])  # B, G, R
+_STEPS = 127  # of strength, to either side
+_SIDES = np.linspace(-1, 1, 2 * _STEPS + 1)[:, None]
+_COLORS = np.uint8(np.round(255 + np.abs(_SIDES) * (np.where(_SIDES > 0, _FOR, _AGAINST) - 255)))
+_COLORS = np.vstack([_COLORS, _COLORS[-1:]])[:, None]
 _FONT, _WHITE, _BLACK = cv2.FONT_HERSHEY_SIMPLEX, (255, 255, 255), (0, 0, 0)
 
 
@@ -23,7 +27,7 @@ def color_evidence(share: npt.NDArray[np.floating], *, limit: float = 4.0) -> Fr
     Parameters
     ----------
     share : float (H, W)
-        Log-odds, natural logarithm.
+        Log-odds, natural logarithm; NaN is nothing.
     limit : float above 0
         Log-odds of full colour.
 
@@ -38,9 +42,10 @@ def color_evidence(share: npt.NDArray[np.floating], *, limit: float = 4.0) -> Fr
     [[[230, 120, 20], [255, 255, 255], [40, 40, 230]]]
     """
     limit = check_number("limit", limit, 0, above=True)
-    strength = np.clip(np.asarray(share, np.float32) / np.float32(limit), -1, 1)[..., None]
-    side = np.where(strength > 0, _FOR, _AGAINST)
-    return np.asarray(255 + np.abs(strength) * (side - 255)).round().astype(np.uint8)
+    known = np.clip(np.asarray(share, np.float32), -limit, limit)
+    cv2.patchNaNs(known, 0)
+    strength = cv2.convertScaleAbs(known, alpha=_STEPS / limit, beta=_STEPS)
+    return np.asarray(cv2.applyColorMap(strength, _COLORS))
 
 
 def draw_evidence(frame: Frame, segmentation: Segmentation) -> Frame:

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from motionseg.apps.service._priority import step_back
 from motionseg.apps.service.calendar import Calendar
 from motionseg.apps.service.recordings import KINDS, RecordingsFolder, day_of
 from motionseg.core.errors import MotionSegError, OutputError
@@ -107,6 +108,7 @@ class Recorder:
         self._trouble: str | None = None
         self._next_sweep = self._last_sweep = -math.inf
         self._calendar = Calendar()
+        self._explained: tuple[Frame | None, Any] = None, None  # the last frame of which evidence was drawn
         self._is_stopping = False
         self._thread: threading.Thread | None = None
 
@@ -211,6 +213,7 @@ class Recorder:
         return {**counts, "files": self._kept.files, "bytes": self._kept.size}
 
     def _run(self) -> None:
+        step_back()
         try:
             self._tell_again()
         except Exception:
@@ -336,7 +339,9 @@ class Recorder:
         picture = draw_event(job.frame, job.segmentation, event, job.places, trails=job.trails, when=when)
         self._keep(job, "snapshot", place, picture)
         if job.segmentation.evidence:
-            self._keep(job, "evidence", place, draw_evidence(job.frame, job.segmentation))
+            if self._explained[0] is not job.frame:  # several events may begin in it
+                self._explained = job.frame, draw_evidence(job.frame, job.segmentation)
+            self._keep(job, "evidence", place, self._explained[1])
 
     def _keep(self, job: _Picture, kind: str, place: Path, picture: Frame) -> None:
         if kind not in job.done:

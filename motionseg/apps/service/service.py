@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 
 import motionseg
+from motionseg.apps.service._priority import step_back
 from motionseg.apps.service.building import (
     warm_up,
 )
@@ -77,7 +78,7 @@ class Service:
         self.couriers: list[Courier] = []
         self.lookouts: dict[str, CameraLookout] = {}
         self._runs = SharedRuns()
-        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="keeper")
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="keeper", initializer=step_back)
         self._lock = threading.RLock()  # one change at a time
         self._stop = threading.Event()
         self._chores: threading.Thread | None = None
