@@ -308,8 +308,8 @@ class LightDrift(VerdictRule):
     words: ClassVar[tuple[str, ...]] = ("gradual",)
     suppresses: ClassVar[bool] = False
 
-    min_duration: float = 1.0
-    settle: float = 10.0
+    min_duration: float = 3.0
+    settle: float = 30.0
 
 
 VERDICT_RULES = (LightChange, CameraCovered, CameraMoved, CameraBlurred, LightDrift)

@@ -73,7 +73,7 @@ def test_a_verdict_is_one_event_and_no_motion(word, rule):
 
 def test_a_cloud_is_one_event_and_motion_goes_on():
     slow = {1: IN}, {"verdict": "gradual"}
-    frames = [{}, {}, *[slow] * 30, *[{1: IN}] * 50, *[slow] * 30, *[{1: IN}] * 130]
+    frames = [{}, {}, *[slow] * 40, *[{1: IN}] * 50, *[slow] * 30, *[{1: IN}] * 310]
     events = run(detector(Enter(zones="left")), frames)
     assert [(event.rule, event.is_open) for event in events] == [
         ("enter", True),
@@ -81,18 +81,18 @@ def test_a_cloud_is_one_event_and_motion_goes_on():
         ("light_drift", False),
     ]
     assert events[1].start == pytest.approx(0.2)
-    assert events[2].end == pytest.approx(11.1)
+    assert events[2].end == pytest.approx(12.1)
     assert events[1].reason["verdict"] == "gradual"
-    assert not run(detector(), [{}, *[({}, {"verdict": "gradual"})] * 9, *[{}] * 30]), "too short"
+    assert not run(detector(), [{}, *[({}, {"verdict": "gradual"})] * 20, *[{}] * 310]), "too short"
 
 
 @pytest.mark.parametrize("before", [0, 3])
 @pytest.mark.parametrize("word", ["switch", "camera_covered"])
 def test_light_that_is_learned_after_a_switch_is_part_of_it(word, before):
     slow = {}, {"verdict": "gradual"}
-    frames = [{}, {}, *[slow] * before, *[({}, {"verdict": word})] * 5, *[slow] * 90, *[{}] * 130]
+    frames = [{}, {}, *[slow] * before, *[({}, {"verdict": word})] * 5, *[slow] * 90, *[{}] * 310]
     assert len(run(detector(), frames)) == 2
-    frames += [*[slow] * 20, *[{}] * 130]
+    frames += [*[slow] * 40, *[{}] * 310]
     assert [event.rule for event in run(detector(), frames)][2:] == ["light_drift"] * 2
 
 
