@@ -33,6 +33,7 @@ def test_red_for_blue_against_white_for_nothing():
     assert (picture.dtype, picture.shape) == (np.uint8, (2, 3, 3))
     assert picture[0].tolist() == [BLUE, WHITE, RED]
     assert picture[1, 0].tolist() == BLUE, "more than the limit is no stronger"
+    assert color_evidence(np.full((1, 1), np.nan))[0, 0].tolist() == WHITE
     np.testing.assert_allclose(picture[1, 1], (np.array(BLUE) + WHITE) / 2, atol=0.6)
     np.testing.assert_allclose(picture[1, 2], (np.array(RED) + WHITE) / 2, atol=0.6)
 

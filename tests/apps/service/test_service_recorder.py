@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections import namedtuple
@@ -105,6 +106,17 @@ def test_a_snapshot_shows_what_was_seen_where(bench):
     status = bench.recorder.status()
     assert (status["snapshots"], status["evidence"], status["queued"], status["files"]) == (1, 1, 0, 2)
     assert status["bytes"] == sum((bench.folder / f).stat().st_size for f in bench.files())
+
+
+def test_what_cues_said_of_a_frame_is_drawn_once(bench, monkeypatch):
+    drawn = []
+    draw = recorder_module.draw_evidence
+    monkeypatch.setattr(recorder_module, "draw_evidence", lambda *parts: drawn.append(parts) or draw(*parts))
+    for number, (frame, seen) in enumerate([sight(evidence=True)] * 3 + [sight(evidence=True)]):
+        bench.recorder.begun(event(number), frame, seen, [YARD])
+    bench.recorder.work()
+    assert len(drawn) == 2
+    assert bench.recorder.status()["evidence"] == 4
 
 
 def test_a_clip_is_cut_when_the_seconds_after_the_event_are_over(bench):
@@ -374,6 +386,9 @@ def test_the_thread_writes_and_stopping_cuts_what_has_come_so_far(tmp_path):
     frame, seen = sight()
     made.begun(event(), frame, seen, [YARD], Trails(), feed=bench.feed, start=1e9)
     assert attached.wait(20)
+    if sys.platform == "linux":
+        patience = [os.getpriority(os.PRIO_PROCESS, number) for number in (made._thread.native_id, 0)]
+        assert patience[0] == min(patience[1] + 5, 19), "cameras go first"
     assert bench.feed.asked == []
     made.ended(event(end=NOON), bench.feed, 1e9, 1e9)
     made.stop(20)
