@@ -388,7 +388,7 @@ def corrupt_bytes(args: argparse.Namespace, folder: Path) -> Row:
     """Bytes of the stream are changed, and some left out, for seconds."""
     with Stage(folder) as stage:
         for _ in range(args.times):
-            time.sleep(args.random.uniform(2, 9))
+            time.sleep(args.random.uniform(6, 16))
             fault = stage.camera.corrupt(args.random.uniform(0.5, 3))
             stage.note_down(fault.begin, fault.end)
         return stage.result(after=LEARNING / 2, learns=True)
@@ -423,7 +423,7 @@ SCENARIOS: dict[Callable[[argparse.Namespace, Path], Row], tuple[int, int]] = {
     clock_jumps: (8, 2),
     clock_set_while_down: (6, 2),
     corrupt_state: (8, 2),
-    corrupt_bytes: (10, 2),
+    corrupt_bytes: (20, 2),
     resolution_change: (6, 2),
 }
 
