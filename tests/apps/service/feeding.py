@@ -9,10 +9,12 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from motionseg.apps.service.feed import Feed
+from motionseg.datasets import street
 from motionseg.io import VideoWriter
 
 
@@ -31,6 +33,22 @@ def write_numbered(path: Path, n: int, *, fps: float = 25.0, size: tuple[int, in
                 picture[:block, block * bit : block * bit + block] = 255 * ((i % 128) >> bit & 1)
             writer.write(picture, i / fps)
     return path
+
+
+def write_street(path: Path) -> None:
+    """120 pictures of 160x96, every twelfth of them a key frame, as an MPEG transport stream."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=10, options={"g": "12", "bf": "0", "x264-params": "scenecut=0:slices=2"})
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        for shot in street(width=160, height=96, n_frames=120, fps=10, seed=2):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(shot.frame, format="bgr24")))
+        out.mux(stream.encode(None))
+
+
+def packets_of(path: Path) -> list[bytes]:
+    """The 188 bytes each that a transport stream is made of."""
+    data = path.read_bytes()
+    return [data[at : at + 188] for at in range(0, len(data), 188)]
 
 
 @contextmanager

@@ -7,16 +7,24 @@ import threading
 import time
 from contextlib import suppress
 
-import av
 import cv2
 import numpy as np
 import pytest
-from feeding import check_times, number_of, run_ffmpeg, running, take, wait_for, write_numbered
+from feeding import (
+    check_times,
+    number_of,
+    packets_of,
+    run_ffmpeg,
+    running,
+    take,
+    wait_for,
+    write_numbered,
+    write_street,
+)
 
 from motionseg.apps.service._reading import Blinking, Steady
 from motionseg.apps.service.feed import Feed
 from motionseg.core.errors import ParameterError, SourceError
-from motionseg.datasets import street
 from motionseg.io import open_video
 
 # --- files ------------------------------------------------------------------------------------
@@ -112,16 +120,10 @@ def test_a_damaged_file_goes_round(tmp_path, caplog):
 def test_damaged_pictures_are_passed_over(tmp_path):
     """Of a stream of which packets were lost: what is shown is as it was."""
     whole, broken = tmp_path / "whole.ts", tmp_path / "broken.ts"
-    with av.open(str(whole), "w") as out:
-        stream = out.add_stream("libx264", rate=10, options={"g": "12", "bf": "0", "x264-params": "scenecut=0"})
-        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
-        for shot in street(width=160, height=96, n_frames=120, fps=10, seed=2):
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(shot.frame, format="bgr24")))
-        out.mux(stream.encode(None))
+    write_street(whole)
     with open_video(whole) as video:
         truth = np.array([frame[..., 1] for _, _, frame in video]).astype(np.float32)
-    packets = whole.read_bytes()
-    packets = [packets[at : at + 188] for at in range(0, len(packets), 188)]
+    packets = packets_of(whole)
     inner = [
         i for i in range(len(packets) // 4, 3 * len(packets) // 4) if not (packets[i][1] | packets[i + 1][1]) & 0x40
     ]

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from feeding import check_times, run_ffmpeg, running, take, wait_for, write_numbered
+from feeding import check_times, packets_of, run_ffmpeg, running, take, wait_for, write_numbered, write_street
 from rtsp_server import RtspServer, free_port
 
 from motionseg.apps.service.feed import Feed
@@ -149,6 +149,21 @@ def transport_stream(tmp_path) -> bytes:
     command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / "a.mp4"), "-c:v", "libx264", "-g", "12", "-bf", "2"]
     run_ffmpeg([*command, "-muxrate", "400k", str(tmp_path / "a.ts")])
     return (tmp_path / "a.ts").read_bytes()
+
+
+def test_a_key_frame_that_is_damaged_spoils_all_up_to_the_next(tmp_path):
+    write_street(tmp_path / "street.ts")
+    packets = packets_of(tmp_path / "street.ts")
+    keys = [i for i, packet in enumerate(packets) if packet[1] & 0x40 and packet[3] & 0x20 and packet[5] & 0x40]
+    assert len(keys) == 10
+    for at in (keys[4] + 3, keys[7] + 4):
+        packets[at] = packets[at][:30] + np.random.default_rng(at).bytes(158)
+    with Pipe(b"".join(packets), rate=200_000, hang=True) as server, running(server.url, depth=500) as feed:
+        assert wait_for(lambda: feed.status()["frames_read"] >= 108)
+        shots = take(feed, 84)
+        status = feed.status()
+    assert 24 <= status["frames_damaged"] <= 28, "what came just before may be marked, too"
+    assert {shot.number for shot in shots} & ({*range(48, 60)} | {*range(84, 96)}) == set()
 
 
 @pytest.mark.slow
