@@ -38,7 +38,8 @@ def write_numbered(path: Path, n: int, *, fps: float = 25.0, size: tuple[int, in
 def write_street(path: Path) -> None:
     """120 pictures of 160x96, every twelfth of them a key frame, as an MPEG transport stream."""
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=10, options={"g": "12", "bf": "0", "x264-params": "scenecut=0:slices=2"})
+        options = {"g": "12", "bf": "0", "x264-params": "scenecut=0:slices=2"}
+        stream = out.add_stream("libx264", rate=10, options=options)
         stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
         for shot in street(width=160, height=96, n_frames=120, fps=10, seed=2):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(shot.frame, format="bgr24")))
