@@ -182,14 +182,14 @@ class TrackRule(LastingRule):
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictRule(Rule):
-    """A rule for what is said of the whole picture. While it holds, and for a while after, no motion is told, mostly.
+    """A rule for what is said of the whole picture. No motion is told during the events of one that `suppresses`.
 
     Parameters
     ----------
     min_duration : float
-        Seconds for which the verdict has to hold before it is an event; motion is suppressed from its first frame on.
+        Seconds for which the verdict has to hold before it is an event; suppressing begins with its first frame.
     settle : float
-        Seconds after its last frame until the event ends; until then motion is suppressed.
+        Seconds after its last frame until the event ends, and with it what it suppresses.
     """
 
     words: ClassVar[tuple[str, ...]] = ()

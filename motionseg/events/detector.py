@@ -28,7 +28,7 @@ from motionseg.events.zones import Line, Zone
 
 __all__ = ["EventDetector"]
 
-_CALM = "none"
+_CALM = "none"  # the verdict of which no rule speaks
 
 
 class EventDetector:
