@@ -321,9 +321,9 @@ class TestHappening:
 
         event = wait_for(finished, 90)
         show(browser, url, "events")
-        bar = find(browser, f"rect[data-id='{event['id']}']")
+        bar = find(browser, f"rect[data-id='{event['id']}']")  # others may lie over it
         browser.execute_script("arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", bar)
-        assert browser.current_url.endswith(f"#/events/{event['id']}")
+        wait_for(lambda: browser.current_url.endswith(f"#/events/{event['id']}"))
         find(browser, ".detail video")
         video = "document.querySelector('.detail video')"
         wait_for(lambda: browser.execute_script(f"return {video}.readyState >= 3"))
@@ -346,7 +346,15 @@ class TestHappening:
         find(browser, ".fill .event")
         script = "return [...document.querySelectorAll('.fill a.event')].map((row) => row.dataset.id)"
         known = set(browser.execute_script(script))
+        nodes = "[...document.querySelectorAll('.fill a.event, .timeline rect.span')]"
+        browser.execute_script(f"window.before = {nodes}; document.querySelector('.fill a.event').focus()")
+        focused = browser.execute_script("return document.activeElement.dataset.id")
         wait_for(lambda: bool(set(browser.execute_script(script)) - known), 60)
+        anew = f"return {nodes}.filter((node) => window.before.some((old) => old !== node"
+        anew += " && old.nodeName === node.nodeName && old.dataset.id === node.dataset.id)).length"
+        assert browser.execute_script(anew) == 0  # a press or the focus outlives what comes
+        assert browser.execute_script("return window.before.some((node) => node.isConnected)")
+        assert browser.execute_script("return document.activeElement.dataset.id") == focused
         browser.execute_script(
             "const camera = document.querySelector('select[aria-label=Camera]');"
             "camera.value = 'door'; camera.dispatchEvent(new Event('change'))"

@@ -1,7 +1,7 @@
 // One camera: live, its zones, its tuning, and why its pixels are called foreground.
 
 import { evidenceOf } from "./api.js";
-import { duration, el, number, percent, put } from "./dom.js";
+import { duration, el, number, percent, put, update } from "./dom.js";
 import { editorTab } from "./editor.js";
 import { eventList } from "./eventlist.js";
 import { feed } from "./feed.js";
@@ -24,7 +24,7 @@ export function cameraView(main, name, tab) {
   );
   const draw = () => {
     const status = feed.cameras[name];
-    if (status) put(pill, statePill(status));
+    if (status) update(pill, statePill(status));
     else if (feed.service) put(pill, el("span", { class: "pill bad" }, "no such camera"));
   };
   const off = feed.on("status", draw);
@@ -50,7 +50,7 @@ function liveTab(body, name) {
     el("section", { class: "fill" }, stage.node, el("div", { class: "under" }, layers.node, el("span", { class: "grow" }), full)),
     el("aside", { class: "side" }, el("h2", {}, "Now"), facts, el("h2", {}, "Events"), events.node),
   );
-  const draw = () => feed.cameras[name] && put(facts, ...factRows(feed.cameras[name]));
+  const draw = () => feed.cameras[name] && update(facts, ...factRows(feed.cameras[name]));
   const off = feed.on("status", draw);
   draw();
   return {

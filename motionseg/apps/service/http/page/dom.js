@@ -15,8 +15,48 @@ function fill(node, props, children) {
 
 /** Puts children in the place of those that a node has; lists are flattened, what is null or false is left out. */
 export function put(node, ...children) {
-  node.replaceChildren(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
+  node.replaceChildren(...shown(children));
   return node;
+}
+
+const shown = (children) => children.flat(3).filter((child) => child !== null && child !== undefined && child !== false);
+
+/**
+ * As `put`, but changes what stays in its place: a press, the focus, and what is selected outlive a redrawing. Nodes with
+ * `data-id` are known by it, others by their order. Only for nodes that do not listen, or that are given again.
+ */
+export function update(node, ...children) {
+  const wanted = shown(children).map((child) => (child instanceof Node ? child : document.createTextNode(child)));
+  const given = new Set(wanted);
+  const old = [...node.childNodes].filter((child) => !given.has(child));
+  const known = new Map(old.filter((child) => child.dataset?.id).map((child) => [child.dataset.id, child]));
+  const unnamed = old.filter((child) => !child.dataset?.id);
+  const nodes = wanted.map((fresh) => {
+    if (fresh.parentNode === node) return fresh;
+    const stays = fresh.dataset?.id ? known.get(fresh.dataset.id) : unnamed.shift();
+    return stays?.nodeName === fresh.nodeName ? become(stays, fresh) : fresh;
+  });
+  const kept = new Set(nodes);
+  for (const child of old) if (!kept.has(child)) child.remove();
+  let next = node.firstChild;
+  for (const child of nodes) {
+    if (child === next) next = next.nextSibling;
+    else node.insertBefore(child, next);
+  }
+  return node;
+}
+
+function become(node, fresh) {
+  if (node.isEqualNode(fresh)) return node;
+  if (!node.attributes) {
+    node.nodeValue = fresh.nodeValue;
+    return node;
+  }
+  for (const { name } of [...node.attributes]) {
+    if (!fresh.hasAttribute(name) && name !== "open") node.removeAttribute(name); // what a person has opened stays open
+  }
+  for (const { name, value } of fresh.attributes) if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+  return update(node, ...fresh.childNodes);
 }
 
 /** `el("p", {class: "note"}, "text", other)`; properties that begin with "on" listen. */

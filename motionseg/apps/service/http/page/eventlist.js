@@ -1,7 +1,7 @@
 // The newest events as a list that goes on by itself.
 
 import { api, fileOf, query } from "./api.js";
-import { dayOf, duration, el, put, timeOf, title } from "./dom.js";
+import { dayOf, duration, el, put, timeOf, title, update } from "./dom.js";
 import { feed } from "./feed.js";
 
 // Told apart by people who do not see red and green, too.
@@ -57,7 +57,7 @@ export function eventList({ camera = null, limit = 20 } = {}) {
   const node = el("div", { class: "events" });
   function draw() {
     const rows = events.map((event) => eventRow(event, { withCamera: camera === null }));
-    put(node, ...(rows.length ? rows : [el("p", { class: "empty" }, "Nothing has happened yet.")]));
+    update(node, ...(rows.length ? rows : [el("p", { class: "empty" }, "Nothing has happened yet.")]));
   }
   async function load() {
     soon = 0;

@@ -1,7 +1,7 @@
 // What happened: a timeline, a list, and one event in full.
 
 import { api, fileOf, query } from "./api.js";
-import { dayOf, el, plural, put, remember, remembered, timeOf, title } from "./dom.js";
+import { dayOf, el, plural, put, remember, remembered, timeOf, title, update } from "./dom.js";
 import { eventRow, howLong, hueOf, merged } from "./eventlist.js";
 import { feed } from "./feed.js";
 import { timeline } from "./timeline.js";
@@ -22,6 +22,7 @@ export function eventsView(main, chosen) {
 
   const line = timeline((id) => (location.hash = `#/events/${id}`));
   const list = el("div", { class: "events" });
+  const more = el("button", { class: "wide", onclick: () => ((rows += PAGE), draw()) }, "Show more");
   const detail = el("aside", { class: "side detail" });
   const count = el("p", { class: "summary", role: "status" });
   const choices = { camera: el("select"), rule: el("select"), zone: el("select") };
@@ -110,8 +111,8 @@ export function eventsView(main, chosen) {
       nodes.push(eventRow(event, { current: event.id === selected }));
     }
     if (!events.length) nodes.push(el("p", { class: "empty" }, "No events in this time."));
-    if (events.length > rows) nodes.push(el("button", { class: "wide", onclick: () => ((rows += PAGE), draw()) }, "Show more"));
-    put(list, ...nodes);
+    if (events.length > rows) nodes.push(more);
+    update(list, ...nodes);
   }
 
   // --- one event ---
@@ -127,11 +128,12 @@ export function eventsView(main, chosen) {
       }
     }
     if (id !== selected) return;
-    if (player?.id !== id || player.files !== filesOf(event)) player = media(event);
+    const stays = player?.id === id && player.files === filesOf(event);
+    if (!stays) player = media(event);
     const index = events.findIndex((other) => other.id === id);
     const step = (to, word, sign) =>
       el("a", { class: "step", "aria-label": word, title: word, href: events[to] ? `#/events/${events[to].id}` : null, "aria-disabled": String(!events[to]) }, sign);
-    put(
+    (stays ? update : put)(
       detail,
       el("div", { class: "head" }, el("a", { class: "back", href: "#/events", "aria-label": "Close" }, "‹"), el("h2", {}, el("i", { class: `swatch ${hueOf(event)}` }), title(event.rule)), event.end === null && el("span", { class: "pill alarm" }, "open"), el("span", { class: "grow" }), step(index + 1, "Earlier", "↓"), step(index - 1, "Later", "↑")),
       el("p", { class: "lead" }, el("a", { href: `#/camera/${event.camera}` }, event.camera), ` · ${event.zone || "whole picture"} · `, el("time", {}, `${dayOf(event.start)}, ${timeOf(event.start)}`), ` · ${howLong(event)}`),

@@ -1,7 +1,7 @@
 // How the service itself is: its cameras, its queues, and the configuration file.
 
 import { api } from "./api.js";
-import { duration, el, number, percent, put, title, toast } from "./dom.js";
+import { duration, el, number, percent, title, toast, update } from "./dom.js";
 import { feed } from "./feed.js";
 import { statePill } from "./wall.js";
 
@@ -56,7 +56,7 @@ export function systemView(main) {
       number(status.reconnects),
       number(status.stalls),
     ]);
-    put(
+    update(
       body,
       table(["Camera", "State", "fps", "Latency ms", "95 %", "Read", "Dropped", "Skipped", "Damaged", "Moving", "Cores", "Reconnects", "Stalls"], cameras),
       el(

@@ -1,6 +1,6 @@
 // Events as bars over time, a lane for each camera.
 
-import { dayOf, put, shortTime, svg, timeOf, title } from "./dom.js";
+import { dayOf, shortTime, svg, timeOf, title, update } from "./dom.js";
 import { hueOf, howLong } from "./eventlist.js";
 
 const LANE = 30;
@@ -38,7 +38,7 @@ export function timeline(choose) {
       nodes.push(bar);
     }
     if (view.now <= view.to) nodes.push(svg("line", { class: "now", x1: x(view.now), x2: x(view.now), y1: TOP, y2: tall - 18 }));
-    put(node, ...nodes);
+    update(node, ...nodes);
   }
 
   function* ticks(view, wide, tall, x) {

@@ -1,7 +1,7 @@
 // All cameras at a glance, and beside them what has happened.
 
 import { api } from "./api.js";
-import { el, number, percent, plural, put } from "./dom.js";
+import { el, number, percent, plural, put, update } from "./dom.js";
 import { feed } from "./feed.js";
 import { eventList } from "./eventlist.js";
 import { layerButtons, wallPicture } from "./stage.js";
@@ -57,7 +57,7 @@ export function wallView(main) {
       }
       const { node, facts } = cards.get(status.name);
       node.classList.toggle("alarm", status.open_events > 0);
-      put(
+      update(
         facts,
         el("strong", {}, status.name),
         statePill(status),
