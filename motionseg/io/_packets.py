@@ -20,7 +20,7 @@ _START = b"\0\0\1"
 class Packet(NamedTuple):
     """What is needed of a packet; FFmpeg's own belongs to a container, and muxing changes it."""
 
-    data: bytes
+    data: bytes | memoryview
     time: float
     """Seconds, at which it is decoded."""
     dts: float | None

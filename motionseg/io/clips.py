@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import mmap
 import os
 import threading
 from collections import deque
@@ -25,6 +26,8 @@ from motionseg.io.video import open_video
 __all__ = ["ClipFacts", "PacketRing", "copy_clip"]
 
 _LOG = logging.getLogger(__name__)
+_SLAB = 256 << 10  # bytes of packets that are moved together
+_PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}  # but on Windows
 
 
 class _Group(NamedTuple):
@@ -64,7 +67,7 @@ class PacketRing:
         self.seconds = check_number("seconds", seconds, 0, above=True)
         self.max_bytes = check_integer("max_bytes", max_bytes, 1)
         self._groups: deque[_Group] = deque()
-        self._n_bytes = 0
+        self._n_bytes = self._n_loose = 0
         self._last = -float("inf")
         self._stream: Any = None
         self._head: Head | None = None
@@ -148,9 +151,12 @@ class PacketRing:
             if head is None or not (packet.is_key or self._groups):
                 return
             if packet.is_key:
+                if self._n_loose >= _SLAB:
+                    self._settle()
                 self._groups.append(_Group(head, []))
             self._groups[-1].packets.append(packet)
             self._n_bytes += len(packet.data)
+            self._n_loose += len(packet.data)
             self._last = packet.time
             while len(self._groups) > 1 and self._groups[1].packets[0].time <= self._last - self.seconds:
                 self._drop()
@@ -158,12 +164,28 @@ class PacketRing:
                 self._warn()
                 self._drop()
 
+    def _settle(self) -> None:
+        """Move what has come since the last time out of the heap, into a mapping of its own.
+
+        Small blocks that are kept for a minute between large ones that live for a moment keep these from being used
+        again: a service would grow by megabytes a minute.
+        """
+        slab, begin = memoryview(mmap.mmap(-1, self._n_loose, **_PRIVATE)), 0
+        self._n_loose = 0
+        for _, packets in reversed(self._groups):
+            if isinstance(packets[0].data, memoryview):
+                break
+            for k, packet in enumerate(packets):
+                end = begin + len(packet.data)
+                slab[begin:end] = packet.data
+                packets[k], begin = packet._replace(data=slab[begin:end]), end
+
     def _drop(self) -> None:
         self._n_bytes -= sum(len(packet.data) for packet in self._groups.popleft().packets)
 
     def _clear(self) -> None:
         self._groups.clear()
-        self._n_bytes, self._last = 0, -float("inf")
+        self._n_bytes, self._n_loose, self._last = 0, 0, -float("inf")
 
     def _warn(self) -> None:
         if not self._has_warned:

@@ -125,6 +125,26 @@ def test_bytes_are_bounded_and_that_is_said_once(make_video, numbered, caplog):
     assert kept(source, max_bytes=10).span is None, "not even one group of pictures fits"
 
 
+@pytest.mark.parametrize("slab", [1, 3000, 1 << 20])
+def test_packets_that_were_moved_out_of_the_heap_are_as_they_were(make_video, numbered, monkeypatch, tmp_path, slab):
+    monkeypatch.setattr("motionseg.io.clips._SLAB", slab)
+    source = make_video("a.mp4", numbered, bf="2", **H264)
+    ring = kept(source)
+    moved = [isinstance(packet.data, memoryview) for group in ring._groups for packet in group.packets]
+    assert any(moved) == (slab < 1 << 20)
+    assert not any(moved[-10:]), "the last group still grows"
+    assert payloads(ring.save(tmp_path / "clip.mp4", 0, 9).path) == payloads(source)
+    total = ring.n_bytes
+    short = kept(source, max_bytes=total // 3)  # groups go before they are moved, and after
+    n = len(numbers(short.save(tmp_path / "short.mp4", 0, 9).path))
+    assert payloads(tmp_path / "short.mp4") == payloads(source)[-n:]
+    pictures = PacketRing(2)
+    for number, picture in enumerate(numbered):
+        pictures.add_picture(picture, number / 25)
+    clip = pictures.save(tmp_path / "pictures.mp4", 0, 9)
+    assert numbers(clip.path) == list(range(99 - 50, 100))
+
+
 def test_without_a_key_frame_there_is_nothing(make_video, numbered, tmp_path):
     ring = PacketRing(10)
     with av.open(str(make_video("a.mp4", numbered, **H264))) as container:
