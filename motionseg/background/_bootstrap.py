@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from motionseg.core.channels import channel_max
 from motionseg.core.checks import check_frame
 from motionseg.core.errors import FrameError
 from motionseg.core.jit import kernel
@@ -173,7 +174,7 @@ def emptied_frames(frames: npt.NDArray[np.uint8], picture: Frame) -> Iterator[Fr
     """The `frames` without what moves in them: there each shows what was last seen of the empty scene."""
     seen = picture.copy()
     for frame in frames:
-        distance = cv2.absdiff(frame, picture).reshape(*frame.shape[:2], -1).max(axis=2)
+        distance = channel_max(cv2.absdiff(frame, picture).reshape(*frame.shape[:2], -1))
         # Specks are noise and leaves, which should be learned.
         objects = cv2.morphologyEx(np.uint8(distance > 2 * _RADIUS), cv2.MORPH_OPEN, np.ones((3, 3)))
         empty = cv2.dilate(objects, np.ones((5, 5))) == 0

@@ -15,6 +15,7 @@ from motionseg.cluster._parts import connected_parts, motion_threshold
 from motionseg.cluster.base import FlowClusterer
 from motionseg.cluster.inside_outside import motion_boundaries
 from motionseg.core.catalog import ModelInfo
+from motionseg.core.channels import channel_sum
 from motionseg.core.checks import check_integer, check_number
 from motionseg.core.geometry import vector_lengths
 from motionseg.core.jit import kernel
@@ -191,7 +192,7 @@ class SpectralTrajectories(FlowClusterer):
         motions[: len(old), 1:], spreads[: len(old), 1:] = self._motions[old, :-1], self._spreads[old, :-1]
         window = (2 * (self._cell // 2) + 1,) * 2
         smooth = cv2.blur(residual, window)
-        variance = (cv2.blur(residual * residual, window) - smooth * smooth).reshape(height, width, 2).sum(axis=2)
+        variance = channel_sum((cv2.blur(residual * residual, window) - smooth * smooth).reshape(height, width, 2))
         x, y = at[kept].T
         motions[:, 0] = residual[y, x]
         spreads[:, 0] = np.maximum(variance[y, x], 0) + np.float32(self.noise**2)

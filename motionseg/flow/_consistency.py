@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from motionseg.core.channels import channel_sum
 from motionseg.core.checks import check_flow, check_number
 from motionseg.core.types import Flow, Frame
 from motionseg.flow._warp import sample, targets
@@ -85,8 +86,8 @@ def consistency(forward: Flow, backward: Flow, *, share: float = 0.01, slack: fl
     backward = check_flow(backward, forward.shape[:2])
     places, in_view = targets(forward)
     back = np.asarray(sample(backward, places), np.float32)
-    squared = np.square(forward + back).sum(axis=2)
-    limit = np.float32(share) * (np.square(forward).sum(axis=2) + np.square(back).sum(axis=2)) + np.float32(slack)
+    squared = channel_sum(np.square(forward + back))
+    limit = np.float32(share) * (channel_sum(np.square(forward)) + channel_sum(np.square(back))) + np.float32(slack)
     error = np.where(in_view, np.sqrt(squared), np.float32(np.inf))
     confidence = np.where(in_view, limit / (limit + squared), np.float32(0))
     return Consistency(error, ~in_view | (squared > limit), confidence)

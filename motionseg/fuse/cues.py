@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from motionseg.core.channels import channel_sum
 from motionseg.core.checks import check_flow, check_frame, check_number
 from motionseg.core.errors import FrameError
 from motionseg.core.types import Flow, Frame, Score
@@ -68,7 +69,7 @@ def _missed(current: Frame, previous: Frame, flow: Flow) -> Values:
     y = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
     warped = cv2.remap(previous, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     apart = np.square(cv2.absdiff(current, warped), dtype=np.float32)
-    apart = apart.sum(axis=2) if apart.ndim == 3 else 3 * apart
+    apart = channel_sum(apart) if apart.ndim == 3 else 3 * apart
     return np.asarray(cv2.GaussianBlur(apart, (0, 0), _WINDOW))
 
 

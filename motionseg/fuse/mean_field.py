@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from motionseg.core.channels import channel_sum
 from motionseg.core.checks import check_integer, check_number
 from motionseg.core.errors import ParameterError
 from motionseg.core.jit import kernel
@@ -148,7 +149,7 @@ class MeanField(CueFuser):
         height, width = unary.shape
         picture = np.zeros((height, width, 1), np.uint8) if frame is None else frame.reshape(height, width, -1)
         steps = np.diff(picture.astype(np.float32), axis=1)
-        falloff = np.float32(0.5 / (np.square(steps).sum(axis=2).mean() + 5)) if width > 1 else np.float32(0)
+        falloff = np.float32(0.5 / (channel_sum(np.square(steps)).mean() + 5)) if width > 1 else np.float32(0)
         similar = np.empty((height, width, 4), np.float32)
         pixels = {"pixels_per_unit": width}
         run_strips(_similarities, height, picture, falloff, np.float32(self.smoothness), similar, **pixels)

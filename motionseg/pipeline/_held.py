@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from motionseg.core.channels import channel_max
 from motionseg.core.types import Frame
 
 __all__ = ["Held"]
@@ -32,7 +33,8 @@ class Held:
         """Pixels of the held things that are still there, bool (H, W); None where nothing is held."""
         if self._mask is None or self._mask.shape != frame.shape[:2]:
             return None
-        there = self._mask & (_difference(cv2.blur(frame, (3, 3)), self._looks) <= _TOLERANCE)
+        there = self._mask.copy()
+        there[there] = self._is_as_it_was(cv2.blur(frame, (3, 3)))
         return there if there.any() else None
 
     def update(
@@ -44,15 +46,21 @@ class Held:
             self._mask = None
             return
         core = cv2.erode(wanted.view(np.uint8), _KERNEL).view(bool)
-        smooth = cv2.blur(frame, (3, 3)).astype(np.float32)
+        smooth = cv2.blur(frame, (3, 3))
         if self._mask is None or self._looks.shape != smooth.shape:
-            self._mask, self._looks = core, smooth
+            self._mask, self._looks = core, smooth.astype(np.float32)
             return
         new = core & ~self._mask
         self._looks[new] = smooth[new]
         self._mask = core | (self._mask & wanted)
-        same = self._mask & (_difference(smooth, self._looks) <= _TOLERANCE)
+        same = self._mask.copy()
+        same[same] = self._is_as_it_was(smooth)
         self._looks[same] += _FOLLOWS * (smooth[same] - self._looks[same])
+
+    def _is_as_it_was(self, smooth: Frame) -> npt.NDArray[np.bool_]:
+        """Of each pixel in the mask whether no channel differs by more than is tolerated."""
+        apart = np.abs(smooth[self._mask] - self._looks[self._mask])
+        return (apart if apart.ndim == 1 else channel_max(apart)) <= _TOLERANCE
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Both arrays; nothing where nothing is held."""
@@ -63,9 +71,3 @@ class Held:
         mask, looks = state.get("held"), state.get("held_looks")
         self._mask = None if mask is None or looks is None else mask.astype(bool)
         self._looks = np.zeros(0, np.float32) if looks is None else looks.astype(np.float32)
-
-
-def _difference(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Of each pixel the largest difference in a channel."""
-    apart = np.abs(a.astype(np.float32) - b)
-    return apart if apart.ndim == 2 else apart.max(axis=2)

@@ -15,6 +15,7 @@ from motionseg.background.base import BackgroundModel
 from motionseg.cluster import LabelIdentity
 from motionseg.cluster.base import FlowClusterer
 from motionseg.core.catalog import ModelInfo
+from motionseg.core.channels import channel_max
 from motionseg.core.errors import ParameterError
 from motionseg.core.jit import kernel
 from motionseg.core.types import BACKGROUND, FOREGROUND, Flow, Frame, Labels, Mask, Score
@@ -192,7 +193,7 @@ def _fetched(labels: Labels, flow: Flow, back: Flow) -> Labels:
     y = flow[..., 1] + np.arange(flow.shape[0], dtype=np.float32)[:, None]
     # OpenCV knows no int32 here; numbers of parts are exact in float32.
     found = np.asarray(cv2.remap(labels.astype(np.float32), x, y, cv2.INTER_NEAREST), np.int32)
-    astray = np.abs(np.asarray(cv2.remap(back, x, y, cv2.INTER_NEAREST)) + flow).max(axis=2)
+    astray = channel_max(np.abs(np.asarray(cv2.remap(back, x, y, cv2.INTER_NEAREST)) + flow))
     return np.where(astray <= _ASTRAY, found, 0)
 
 

@@ -17,6 +17,7 @@ from motionseg.camera._warp import displacement, warp_frame
 from motionseg.camera.base import CameraMotion
 from motionseg.camera.sparse_corners import SparseCorners
 from motionseg.core.catalog import ModelInfo
+from motionseg.core.channels import channel_max
 from motionseg.core.checks import check_frame, check_pixels, check_transform
 from motionseg.core.errors import ParameterError
 from motionseg.core.types import BACKGROUND, FOREGROUND, UNKNOWN, Frame, Mask, Score
@@ -222,7 +223,7 @@ class Compensated(BackgroundModel):
         self._seen = _nearest(self._seen, move) & ~uncovered
         self._picture = self._begun.background()
         if move is not whole:  # nearest pixels leave steps in what was smooth: these start anew
-            differs = cv2.absdiff(aligned, self._picture).reshape(height, width, -1).max(axis=2) > _SLACK[0]
+            differs = channel_max(cv2.absdiff(aligned, self._picture).reshape(height, width, -1)) > _SLACK[0]
             self._show(aligned, differs & self._seen & self._is_explained(aligned))
 
     def _apply(self, frame: Frame, view: Matrix, mask: Mask, score: Score, learning_rate: float | None) -> None:
