@@ -93,7 +93,7 @@ class Feed:
         max_fps: float | None = None,
         stall: float = 10.0,
         keep: float = 0.0,
-        depth: int = 6,
+        depth: int = 10,
         fast: bool = False,
     ) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -66,7 +67,7 @@ class Lookout:
     keeper : Executor, optional
         Writes states; needed with `folder`.
     state_every : float
-        Seconds between two states.
+        Seconds between two states, at most: cameras that began together do not keep them at the same moment.
     cpu : float, optional
         Cores that this thread may use; frames beyond are passed over.
     """
@@ -98,7 +99,7 @@ class Lookout:
         self._told: set[str] = set()  # before the store could be asked
         self._last_alive = 0.0
         self._alive_at = time.monotonic()
-        self._kept_at = self._alive_at - max(0.0, state_every - _FIRST_STATE)
+        self._keep_next = self._alive_at + min(state_every, _FIRST_STATE)
         self._unstored: dict[tuple[str, bool], float] = {}  # when the frames of events had come
         self._count = Count(cpu)
         self._failures = 0  # frames in turn
@@ -312,7 +313,7 @@ class Lookout:
         self._count.frame(time.monotonic() - shot.arrived, seen, len(self.sight.detector.open_events))
         now = time.monotonic()
         self._mark_alive(now)
-        if now - self._kept_at >= self._state_every:
+        if now >= self._keep_next:
             self._keep()
 
     def _tell(self, events: Sequence[Event], arrived: float | None = None) -> None:
@@ -359,7 +360,7 @@ class Lookout:
             return
         if not (wait or self._writing is None or self._writing.done()):
             return  # the disk is slow; states are not to gather in memory
-        self._kept_at = time.monotonic()
+        self._keep_next = time.monotonic() + self._state_every * random.uniform(0.8, 1.0)
         try:
             self._writing = self._keeper.submit(self._write, path, *self.sight.state())
             if wait:

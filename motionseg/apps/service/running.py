@@ -22,6 +22,10 @@ __all__ = ["run"]
 
 _log = logging.getLogger("motionseg.service")
 
+# Seconds (Python: 5 ms) for which a thread may keep the interpreter from others. Each camera's lets go of it for many
+# short calls into compiled code, and would wait that long behind each of them for whoever draws or writes meanwhile.
+_SWITCHING = 0.0005
+
 
 def run(path: Path) -> None:
     """Run the service that `path` describes, until SIGINT or SIGTERM.
@@ -36,6 +40,7 @@ def run(path: Path) -> None:
     config = load_config(path)
     _log_to_stderr(config.service.log_level)
     keep_together()
+    sys.setswitchinterval(_SWITCHING)
     service = Service(config, path=path)
     server = HttpServer(create_app(service), config.service.host, config.service.port)
     with _signals(service, server):
