@@ -26,6 +26,32 @@ context.drawImage(image, 0, 0, 80, 45);
 return Array.from(context.getImageData(0, 0, 80, 45).data).filter((_, i) => i % 4 === 1);
 """
 
+UPDATES = """
+const done = arguments[0];
+import("./page/dom.js").then(({ el, update }) => {
+  const box = el("div");
+  document.body.append(box);
+  const bar = (width) => {
+    const i = el("i");
+    i.style.width = width;
+    return el("div", { title: width === "1%" ? width : null }, i, `so much: ${width}`);
+  };
+  update(box, bar("1%"));
+  const [div, i] = [box.firstChild, box.firstChild.firstChild];
+  update(box, bar("2%"));
+  const same = div.isConnected && i.isConnected;
+  const changed = [i.style.width, div.hasAttribute("title"), div.textContent];
+  const named = (...names) => names.map((name) => el("p", { data: { id: name } }, name));
+  update(box, el("h2", {}, "day"), named("a", "b"), el("details", {}, el("summary", {}, "more")));
+  const a = box.querySelector("[data-id=a]");
+  box.querySelector("details").open = true;
+  update(box, el("h2", {}, "next day"), named("c", "a"), el("details", {}, el("summary", {}, "less")), "text");
+  const moved = [a.isConnected, box.querySelector("details").open, box.innerText.split(/\\n+/).join("|")];
+  box.remove();
+  done([same, changed, moved]);
+});
+"""
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
@@ -154,6 +180,15 @@ class TestLooking:
         click(browser, ".camera[href='#/camera/yard']")
         assert changes(browser, ".stage img")
         assert "ms, 95 %" in find(browser, ".facts-list", "Latency").text
+
+    def test_what_is_redrawn_is_changed_in_place(self, browser, url):
+        show(browser, url, "system")
+        find(browser, "tbody")
+        assert browser.execute_async_script(UPDATES) == [
+            True,
+            ["2%", False, "so much: 2%"],
+            [True, True, "next day|c|a|less|text"],
+        ]
 
     def test_layers_are_switched(self, browser, url):
         show(browser, url, "camera/yard")

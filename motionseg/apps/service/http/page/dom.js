@@ -55,7 +55,11 @@ function become(node, fresh) {
   for (const { name } of [...node.attributes]) {
     if (!fresh.hasAttribute(name) && name !== "open") node.removeAttribute(name); // what a person has opened stays open
   }
-  for (const { name, value } of fresh.attributes) if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+  for (const { name, value } of fresh.attributes) {
+    if (node.getAttribute(name) === value) continue;
+    if (name === "style") node.style.cssText = value; // the page's policy takes no style as text
+    else node.setAttribute(name, value);
+  }
   return update(node, ...fresh.childNodes);
 }
 
