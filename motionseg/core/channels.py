@@ -1,4 +1,4 @@
-"""Sums and largest values over the channels of pixels: NumPy's own reductions take thirty times as long for so few."""
+"""Sums and largest values over the channels of pixels: NumPy's own reductions take up to thirty times as long."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["channel_max", "channel_sum"]
 
 
 def channel_max(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The largest of the channels, which are the last axis of `values` (..., C).
+    """The largest of the channels, which are the last axis of `values` (..., C), C at least 1; of one, a view.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def channel_max(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def channel_sum(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The sum of the channels, which are the last axis of `values` (..., C), in the type of `values`.
+    """The sum of the channels, as :func:`channel_max`, in the type of `values`: small integers wrap.
 
     Examples
     --------

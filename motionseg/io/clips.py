@@ -8,7 +8,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import chain, groupby, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -170,11 +170,14 @@ class PacketRing:
         Small blocks that are kept for a minute between large ones that live for a moment keep these from being used
         again: a service would grow by megabytes a minute.
         """
-        slab, begin = memoryview(mmap.mmap(-1, self._n_loose, **_PRIVATE)), 0
         self._n_loose = 0
-        for _, packets in reversed(self._groups):
-            if isinstance(packets[0].data, memoryview):
-                break
+        loose = [group.packets for group in takewhile(_is_loose, reversed(self._groups))]
+        try:
+            slab = memoryview(mmap.mmap(-1, sum(len(packet.data) for packet in chain(*loose)), **_PRIVATE))
+        except (OSError, ValueError):  # there are no more mappings, or no bytes: they stay where they are
+            return
+        begin = 0
+        for packets in loose:
             for k, packet in enumerate(packets):
                 end = begin + len(packet.data)
                 slab[begin:end] = packet.data
@@ -309,6 +312,10 @@ def _cut(packets: Iterable[Packet], start: float, end: float) -> list[Packet]:
             latest = max(latest, max(p.shown for p in cut[n:]))
             n = len(cut)
     return cut[:n] if n and cut[n - 1].shown >= start else []
+
+
+def _is_loose(group: _Group) -> bool:
+    return not isinstance(group.packets[0].data, memoryview)
 
 
 def _length(packets: list[Packet], start: float) -> float:

@@ -31,10 +31,13 @@ class Held:
 
     def known(self, frame: Frame) -> npt.NDArray[np.bool_] | None:
         """Pixels of the held things that are still there, bool (H, W); None where nothing is held."""
-        if self._mask is None or self._mask.shape != frame.shape[:2]:
+        if self._mask is None:
+            return None
+        smooth = cv2.blur(frame, (3, 3))
+        if self._looks.shape != smooth.shape:
             return None
         there = self._mask.copy()
-        there[there] = self._is_as_it_was(cv2.blur(frame, (3, 3)))
+        there[there] = self._is_as_it_was(smooth)
         return there if there.any() else None
 
     def update(

@@ -138,6 +138,13 @@ def test_packets_that_were_moved_out_of_the_heap_are_as_they_were(make_video, nu
     short = kept(source, max_bytes=total // 3)  # groups go before they are moved, and after
     n = len(numbers(short.save(tmp_path / "short.mp4", 0, 9).path))
     assert payloads(tmp_path / "short.mp4") == payloads(source)[-n:]
+    with monkeypatch.context() as full:
+
+        def no_more(*_, **__):
+            raise OSError("Cannot allocate memory")
+
+        full.setattr("motionseg.io.clips.mmap.mmap", no_more)
+        assert payloads(kept(source).save(tmp_path / "heap.mp4", 0, 9).path) == payloads(source)
     pictures = PacketRing(2)
     for number, picture in enumerate(numbered):
         pictures.add_picture(picture, number / 25)

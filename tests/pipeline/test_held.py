@@ -107,6 +107,14 @@ def test_a_camera_that_moves_takes_it_away():
     assert held.known(frame) is None
 
 
+def test_grey_pictures_after_coloured_ones_begin_anew():
+    held, wanted, grey = Held(), np.ones(SHAPE, bool), WALL[..., 0].copy()
+    held.update(WALL, wanted, None)
+    assert held.known(grey) is None
+    held.update(grey, wanted, None)
+    assert held.known(grey).any()
+
+
 def test_light_that_fades_slowly_changes_nothing():
     held, wanted = Held(), np.ones(SHAPE, bool)
     for i in range(200):
