@@ -136,6 +136,11 @@ def growth(samples: Sequence[Row]) -> Row:
     }
 
 
+def dropped_by(sample: Row) -> int:
+    """Frames that were dropped until then, of all cameras."""
+    return sum(camera["frames_dropped"] for camera in sample["cameras"].values())
+
+
 def of_cameras(samples: Sequence[Row]) -> Iterator[Row]:
     """A row for each camera, of what it has done between the first sample and the last."""
     first, last = samples[0], samples[-1]
@@ -189,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--cameras", type=int, default=4)
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder with clips/; default: drawn streets")
-    parser.add_argument("--out", type=Path, help="JSON file for the rows, and memory over time")
+    parser.add_argument("--out", type=Path, help="JSON file for the rows, and memory and drops over time")
     args = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the service is ended
     with tempfile.TemporaryDirectory(prefix="motionseg-soak-") as name:
@@ -213,7 +218,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(row)
     if args.out:
         memory = [[round(s["time"]), s["resident"]] for s in samples[::10]]
-        write_rows(args.out, rows, memory_mb=memory)
+        dropped = [[round(s["time"]), dropped_by(s)] for s in samples[::10]]
+        write_rows(args.out, rows, memory_mb=memory, frames_dropped=dropped)
     return 0
 
 
